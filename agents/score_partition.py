@@ -1,0 +1,361 @@
+"""The logic of one partition of the raw topic: decode, route, step, and what must be stored."""
+
+from __future__ import annotations
+
+import base64
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from math import inf
+from typing import Any, Final
+
+import msgspec
+
+from agents import host, score
+from agents.bundles import Bundles
+from agents.emission import Record
+from agents.ports import Checkpoint, Chunk, Inputs, Output
+from agents.status import gpu_status, is_news
+from models import packing
+from models.alerts import lifecycle
+from models.state import GpuState
+from schemas.dead_letter import PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
+from schemas.errors import InvalidMessage, ShutdownError
+from schemas.ids import digest
+from schemas.raw import decode
+from schemas.sample import Sample, to_sample
+from schemas.times import format_time
+from schemas.topics import ALERTS, DEAD_LETTER, METRICS_RAW, RECOMMENDATIONS, REKEYED_HEADER, STATUS
+
+CLOCK_AHEAD_SECONDS: Final = 60.0
+FORGET_SECONDS: Final = 30 * 86_400.0
+_FORGET_CHECK_SECONDS: Final = 3600.0
+_HOUR: Final = 3600
+_SEPARATOR: Final = b"\x00"
+_HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
+_encode: Final = msgspec.json.Encoder().encode
+_URGENT: Final = frozenset((ALERTS, RECOMMENDATIONS))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOptions:
+    """Limits of one partition.
+
+    Parameters
+    ----------
+    max_gpus
+        gpu_ids accepted in this partition; beyond it samples of new ones are dead letters.
+    status_records_per_second
+        Of this partition: statuses are thinned to it, but for news.
+    least_status_seconds
+        Shortest time between two thinned statuses of a GPU.
+    offline
+        Replay without a broker: no append times, so none can be ahead, and nothing is history.
+    """
+
+    max_gpus: int = 200_000
+    status_records_per_second: float = 300.0
+    least_status_seconds: float = 2.0
+    offline: bool = False
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened in this partition since it was assigned; the runner turns it into metrics."""
+
+    messages: int = 0
+    events: int = 0
+    late: int = 0
+    unknown_names: int = 0
+    rekeyed: int = 0
+    dead: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class ScorePartition:
+    """Owns the state of every GPU whose id falls into one partition (see agents.ports.PartitionLogic)."""
+
+    def __init__(
+        self,
+        partition: int,
+        partition_of: Callable[[bytes], int],
+        inputs: Inputs,
+        options: ScoreOptions | None = None,
+    ) -> None:
+        self.partition = partition
+        self.states: dict[str, GpuState] = {}
+        self.counts = Counts()
+        self.clock = -inf
+        self._partition_of = partition_of
+        self._options = options or ScoreOptions()
+        self._bundles = Bundles(inputs)
+        self._outputs: list[Output] = []
+        self._urgent = False
+        self._dirty: dict[str, GpuState] = {}
+        self._windows: set[str] = set()
+        self._forgotten: list[str] = []
+        self._deadlines: list[tuple[float, str]] = []
+        self._waiting: set[str] = set()
+        self._next_status: dict[str, float] = {}
+        self._restored: dict[str, dict[bytes, bytes]] = {}
+        self._history_until = -inf
+        self._next_forget = -inf
+        self._silence_from = -inf
+
+    # -- restore -------------------------------------------------------------------------------------------
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """Take one live record of the state topic."""
+        gpu_id, _, kind = key.rpartition(_SEPARATOR)
+        self._restored.setdefault(gpu_id.decode(), {})[kind] = value
+
+    def restored(self, extra: Mapping[str, Any], fresh: bool) -> None:
+        """Build the states of the records given.
+
+        Raises
+        ------
+        ShutdownError
+            A record was written by a newer version.
+        """
+        for gpu_id, records in self._restored.items():
+            try:
+                self.states[gpu_id] = self._unpack(gpu_id, records)
+            except packing.StateVersionError as error:
+                raise ShutdownError(f"state of {gpu_id}: {error}; start the version that wrote it") from error
+        self._restored = {}
+        until = extra.get("history_until")
+        self._history_until = inf if fresh and not self._options.offline else until if until is not None else -inf
+        for gpu_id in self.states:
+            self._watch(gpu_id, self.states[gpu_id])
+
+    def _unpack(self, gpu_id: str, records: Mapping[bytes, bytes]) -> GpuState:
+        state = GpuState(gpu_id, "", is_host=gpu_id.startswith("host:"))
+        if _HOT in records:
+            packing.unpack_hot(state, records[_HOT])
+        if _WINDOW in records:
+            packing.unpack_window(state, records[_WINDOW])
+        if _EVIDENCE in records:
+            packing.unpack_evidence(state, records[_EVIDENCE])
+        packing.finish(state)
+        return state
+
+    def reset_deadlines(self, clock: float) -> None:
+        """Silence starts afresh at ``clock``; a fresh partition's history ends there."""
+        if self._history_until == inf:
+            self._history_until = clock
+        self.clock = max(self.clock, clock)
+        self._silence_from = clock
+
+    def position_extra(self) -> Mapping[str, Any]:
+        """Return what is stored beside the position."""
+        until = self._history_until
+        return {
+            "history_until": until if abs(until) != inf else None,
+            "inputs": self._bundles.versions(),
+        }
+
+    # -- messages ------------------------------------------------------------------------------------------
+
+    def process(self, chunk: Chunk) -> None:
+        """Run the step over every record of ``chunk``."""
+        states = self.states
+        counts = self.counts
+        counts.messages += len(chunk.values)
+        for index, value in enumerate(chunk.values):
+            append_time = chunk.times_ms[index] / 1000.0
+            if append_time > self.clock:
+                self.clock = append_time
+            try:
+                raw = decode(value)
+                state = states.get(raw.gpu_id)
+                if state is None:
+                    state = self._first_sight(raw.gpu_id, raw.host_id, chunk, index)
+                    if state is None:
+                        continue
+                sample = to_sample(raw, append_time)
+                if sample.time > append_time + CLOCK_AHEAD_SECONDS and not self._options.offline:
+                    detail = f"{sample.time - append_time:.0f} s ahead of the broker's clock"
+                    raise InvalidMessage(Reason.CLOCK_AHEAD, detail)
+            except InvalidMessage as error:
+                self._dead_letter(error, chunk, index)
+                continue
+            if raw.gpu_id not in states:
+                states[raw.gpu_id] = state
+            self._take(state, sample)
+
+    def take(self, value: bytes, append_time: float) -> InvalidMessage | None:
+        """Take one message of an offline replay; return why it was refused, None if it was taken."""
+        chunk = Chunk(
+            METRICS_RAW, self.partition, 0, 1, -1, [0], [round(append_time * 1000)], [None], [value], [False]
+        )
+        before = sum(self.counts.dead.values())
+        self.process(chunk)
+        return InvalidMessage("refused", "") if sum(self.counts.dead.values()) > before else None
+
+    def _first_sight(self, gpu_id: str, host_id: str, chunk: Chunk, index: int) -> GpuState | None:
+        """Return a new state; None where the message was sent on to the partition of its gpu_id."""
+        key = gpu_id.encode()
+        if not self._options.offline and self._partition_of(key) != self.partition:
+            if chunk.rekeyed[index]:
+                raise InvalidMessage(Reason.WRONG_PARTITION, f"re-keyed, and still in partition {self.partition}")
+            value = chunk.values[index]
+            self._outputs.append(Output(METRICS_RAW, key, value or b"", ((REKEYED_HEADER, b"1"),)))
+            self.counts.rekeyed += 1
+            return None
+        if len(self.states) >= self._options.max_gpus:
+            raise InvalidMessage(Reason.TOO_MANY_GPUS, f"{len(self.states)} gpu_ids are known, the limit is reached")
+        return GpuState(gpu_id, host_id, is_host=gpu_id.startswith("host:"))
+
+    def _dead_letter(self, error: InvalidMessage, chunk: Chunk, index: int) -> None:
+        value = chunk.values[index] or b""
+        key = chunk.keys[index]
+        letter = DeadLetter(
+            event_id=digest("dead", chunk.topic, chunk.partition, chunk.offsets[index], blake2b(value).hexdigest()),
+            reason=Reason(error.reason),
+            detail=error.detail,
+            topic=chunk.topic,
+            partition=chunk.partition,
+            offset=chunk.offsets[index],
+            key=key.decode("utf-8", "replace") if key is not None else None,
+            payload=base64.b64encode(value[:PAYLOAD_LIMIT_BYTES]).decode(),
+            payload_bytes=len(value),
+            at=format_time(chunk.times_ms[index] / 1000.0),
+        )
+        self.counts.dead[letter.reason.value] += 1
+        self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), _encode(letter)))
+
+    def _take(self, state: GpuState, sample: Sample) -> None:
+        counts = self.counts
+        if sample.append_time <= self._history_until:
+            sample.history = True
+        if sample.unknown:
+            counts.unknown_names += sample.unknown
+        if sample.dropped:
+            counts.dropped.update(reason for _, reason in sample.dropped)
+        late = state.late_samples
+        bundle = self._bundles.at(sample.time)
+        if sample.is_host:
+            _, records = host.step(state, sample, bundle, self._silence_from)
+        else:
+            _, records = score.step(state, sample, bundle, self._bundles.asset, self._silence_from)
+        counts.late += state.late_samples - late
+        gpu_id = state.gpu_id
+        self._dirty[gpu_id] = state
+        if records:
+            self._say(gpu_id, records)
+        self._say_status(state, sample, bool(records))
+        if gpu_id not in self._waiting:
+            self._watch(gpu_id, state)
+        if state.pending_rows and sample.time >= self._window_time(state):
+            self._windows.add(gpu_id)
+
+    @staticmethod
+    def _window_time(state: GpuState) -> float:
+        """Window records are spread over the hour, or a fleet's would all be written at its start."""
+        spread = int.from_bytes(blake2b(state.gpu_id.encode(), digest_size=2).digest(), "little") / 65536.0
+        return (state.windows.hour + spread * 0.95) * _HOUR
+
+    def _say(self, gpu_id: str, records: list[Record]) -> None:
+        key = gpu_id.encode()
+        for record in records:
+            self._outputs.append(Output(record.topic, key, _encode(record.value)))
+            if record.topic in _URGENT:
+                self._urgent = True
+
+    def _say_status(self, state: GpuState, sample: Sample, said: bool) -> None:
+        gpu_id = state.gpu_id
+        news = is_news(state, said)
+        if news or sample.time >= self._next_status.get(gpu_id, -inf):
+            interval = len(self.states) / self._options.status_records_per_second
+            self._next_status[gpu_id] = sample.time + max(interval, self._options.least_status_seconds)
+            self._outputs.append(Output(STATUS, gpu_id.encode(), _encode(gpu_status(state))))
+
+    # -- deadlines -----------------------------------------------------------------------------------------
+
+    def _deadline(self, state: GpuState) -> float:
+        return lifecycle.next_deadline(state, self._bundles.at(state.time).rules, self._silence_from)
+
+    def _watch(self, gpu_id: str, state: GpuState) -> None:
+        """Look at this GPU when the clock reaches its deadline; one that moves later is found out then."""
+        deadline = self._deadline(state)
+        if deadline < inf:
+            heapq.heappush(self._deadlines, (deadline, gpu_id))
+            self._waiting.add(gpu_id)
+
+    def advance(self, clock: float) -> None:
+        """The partition's clock reached ``clock``: deadlines up to it fall due."""
+        self.clock = max(self.clock, clock)
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] <= clock:
+            _, gpu_id = heapq.heappop(deadlines)
+            self._waiting.discard(gpu_id)
+            state = self.states.get(gpu_id)
+            if state is None:
+                continue
+            if self._deadline(state) <= clock:
+                records = [
+                    Record(ALERTS, event)
+                    for event in lifecycle.due(
+                        state,
+                        event_time=-inf,
+                        clock=clock,
+                        rules=self._bundles.at(state.time).rules,
+                        silence_from=self._silence_from,
+                    )
+                ]
+                if records:
+                    self._dirty[gpu_id] = state
+                    self._say(gpu_id, records)
+                    self._outputs.append(Output(STATUS, gpu_id.encode(), _encode(gpu_status(state))))
+            self._watch(gpu_id, state)
+        if clock >= self._next_forget:
+            self._next_forget = clock + _FORGET_CHECK_SECONDS
+            self._forget(clock)
+
+    def _forget(self, clock: float) -> None:
+        silent = [gpu_id for gpu_id, state in self.states.items() if state.append_time < clock - FORGET_SECONDS]
+        for gpu_id in silent:
+            del self.states[gpu_id]
+            self._dirty.pop(gpu_id, None)
+            self._windows.discard(gpu_id)
+            self._next_status.pop(gpu_id, None)
+            self._forgotten.append(gpu_id)
+
+    # -- checkpoint ----------------------------------------------------------------------------------------
+
+    @property
+    def urgent(self) -> bool:
+        """Whether an alert or a recommendation waits to be said."""
+        return self._urgent
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything waits for a checkpoint."""
+        return bool(self._dirty or self._outputs or self._forgotten)
+
+    def drain(self) -> Checkpoint:
+        """Return and forget what waits for a checkpoint."""
+        states: list[tuple[bytes, bytes | None]] = []
+        for gpu_id in self._windows:
+            state = self.states[gpu_id]
+            state.pending_rows = []
+            state.evidence_dirty = True
+            states.append((_key(gpu_id, _WINDOW), packing.pack_window(state)))
+        for gpu_id, state in self._dirty.items():
+            states.append((_key(gpu_id, _HOT), packing.pack_hot(state)))
+            if state.evidence_dirty:
+                states.append((_key(gpu_id, _EVIDENCE), packing.pack_evidence(state)))
+                state.evidence_dirty = False
+        for gpu_id in self._forgotten:
+            states.extend((_key(gpu_id, kind), None) for kind in (_HOT, _EVIDENCE, _WINDOW))
+            self._outputs.append(Output(STATUS, gpu_id.encode(), None))
+        checkpoint = Checkpoint(self._outputs, states)
+        self._outputs, self._dirty, self._windows, self._forgotten = [], {}, set(), []
+        self._urgent = False
+        return checkpoint
+
+
+def _key(gpu_id: str, kind: bytes) -> bytes:
+    return gpu_id.encode() + _SEPARATOR + kind

@@ -1,0 +1,128 @@
+"""A recorded file becomes raw messages: exporter text, JSON lines, kernel logs, 10 Hz CSV traces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal, TextIO
+
+import orjson
+
+from collectors.damage import Damage
+from collectors.dcgm import messages, parse_exposition, row_kinds
+from collectors.kernel_log import KernelLog, event_message
+from collectors.trace_csv import is_trace_header, trace_messages
+
+Format = Literal["exposition", "json_lines", "kernel_log", "trace_csv", "empty"]
+
+_SNIFFED_CHARS: Final = 64 * 1024
+_MAX_SCRAPE_BYTES: Final = 256 * 1024 * 1024
+_HEADER: Final = re.compile(r"# (?:HELP|TYPE) [A-Za-z_:]")
+_ROW: Final = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*(?:\{| +\S+ *\Z)")
+_KERNEL: Final = re.compile(r"NVRM:|S?Xid \(|kernel:|\A\[ *\d+\.\d+\]|\A\w+ *:\w+ *: ")
+
+
+class UnknownRecording(ValueError):
+    """The file is none of the formats that can be replayed; the text says which ones are."""
+
+
+def sniff(head: str) -> Format | None:
+    """Return the format of a file that begins with ``head``, None where it is none of them.
+
+    >>> sniff('{"gpu_id": "GPU-1"}'), sniff('DCGM_FI_DEV_GPU_TEMP{gpu="0"} 65')
+    ('json_lines', 'exposition')
+    """
+    lines = [line for line in head.splitlines() if line.strip()]
+    if not lines:
+        return "empty"
+    if lines[0].lstrip().startswith("{"):
+        return "json_lines"
+    if is_trace_header(lines[0]):
+        return "trace_csv"
+    if any(_HEADER.match(line) for line in lines):
+        return "exposition"
+    if any(_KERNEL.search(line) for line in lines):
+        return "kernel_log"
+    if any(_ROW.match(line) for line in lines if not line.startswith("#")):
+        return "exposition"
+    return None
+
+
+def read_recording(
+    path: Path,
+    *,
+    host_id: str | None = None,
+    at: float | None = None,
+    damage: Damage | None = None,
+) -> Iterator[bytes]:
+    """Yield the raw messages of a recorded file as JSON, in the file's order.
+
+    Parameters
+    ----------
+    host_id
+        Host of a scrape, a log or a trace, which carry none; default: the exporter's own host name, else
+        the file's name. JSON lines keep their own.
+    at
+        Epoch seconds of a scrape, and of log lines without a clock; default: the file's modification time.
+    damage
+        Takes the count and the reason of each line that could not be read.
+
+    Raises
+    ------
+    UnknownRecording
+        The format is not known.
+    OSError
+        The file cannot be read.
+    """
+    damage = damage if damage is not None else Damage()
+    moment = at if at is not None else path.stat().st_mtime
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        head = file.read(_SNIFFED_CHARS)
+        file.seek(0)
+        kind = sniff(head)
+        if kind == "json_lines":
+            yield from _json_lines(file)
+        elif kind == "exposition":
+            yield from _exposition(file.read(_MAX_SCRAPE_BYTES), path, host_id, moment, damage)
+        elif kind == "kernel_log":
+            yield from _kernel_log(file, host_id or path.stem, moment)
+        elif kind == "trace_csv":
+            for message in trace_messages(file, name=path.stem, host_id=host_id or path.stem, damage=damage):
+                yield orjson.dumps(message)
+        elif kind is None:
+            raise UnknownRecording(f"{path}: not exporter text, JSON lines, a kernel log or a 10 Hz CSV trace")
+
+
+def _json_lines(file: TextIO) -> Iterator[bytes]:
+    """Yield each line as it is: what is wrong with one becomes a dead letter, as it would from a producer."""
+    for line in file:
+        text = line.strip()
+        if text:
+            yield text.encode("utf-8", "replace")
+
+
+def _exposition(text: str, path: Path, host_id: str | None, at: float, damage: Damage) -> Iterator[bytes]:
+    exposition = parse_exposition(text)
+    for line in exposition.damaged:
+        damage.add(line.reason, line.number, line.text)
+    for kind, count in row_kinds(exposition).items():
+        if kind not in ("gpu", "link"):
+            damage.counts[f"row without a GPU: {kind}"] += count
+    for message in messages(exposition, host_id=host_id or "", time=at, interval_seconds=None, source="recording"):
+        if not host_id:
+            message["host_id"] = message["labels"].get("exporter_hostname", path.stem)
+        yield orjson.dumps(message)
+
+
+def _kernel_log(file: TextIO, host_id: str, at: float) -> Iterator[bytes]:
+    log = KernelLog(near=at)
+    for line in file:  # a log may name a GPU's UUID after its first event: read the names first
+        log.read(line)
+    uuids = log.uuids
+    file.seek(0)
+    log = KernelLog(near=at)
+    for line in file:
+        event = log.read(line)
+        if event is not None:
+            yield orjson.dumps(event_message(event, host_id=host_id, near=at, uuids=uuids))

@@ -1,0 +1,149 @@
+"""Exporters asked on a fixed schedule: each tick gives one message a GPU and one heartbeat a host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+
+from collectors.dcgm import Exposition, messages, parse_exposition
+from collectors.heartbeat import heartbeat_message
+from collectors.schedule import Clock, Schedule
+
+SOURCE: Final = "dcgm"
+MAX_SCRAPE_BYTES: Final = 64 * 1024 * 1024
+# An answer later than this share of the interval would reach into the next tick.
+_TIMEOUT_SHARE: Final = 0.8
+_ERROR_CHARS: Final = 200
+
+Send = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """One exporter and the host whose GPUs it names."""
+
+    url: str
+    host_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """One answer. ``started`` is epoch seconds at the request; ``error`` is empty where it succeeded."""
+
+    exporter: Exporter
+    started: float
+    seconds: float
+    exposition: Exposition | None
+    error: str
+
+
+async def scrape(
+    session: aiohttp.ClientSession, exporter: Exporter, *, timeout_seconds: float, clock: Clock
+) -> Scrape:
+    """Ask one exporter once; what goes wrong is a value."""
+    started, began = clock.time(), clock.monotonic()
+    exposition: Exposition | None = None
+    error = ""
+    try:
+        async with asyncio.timeout(timeout_seconds), session.get(exporter.url) as response:
+            if response.status == 200:
+                body = await response.content.read(MAX_SCRAPE_BYTES + 1)
+                while len(body) <= MAX_SCRAPE_BYTES and (more := await response.content.read(MAX_SCRAPE_BYTES)):
+                    body += more
+                if len(body) > MAX_SCRAPE_BYTES:
+                    error = f"more than {MAX_SCRAPE_BYTES} bytes"
+                else:
+                    exposition = parse_exposition(body.decode("utf-8", "replace"))
+            else:
+                error = f"HTTP status {response.status}"
+    except TimeoutError:
+        error = f"no answer within {timeout_seconds:g} s"
+    except (aiohttp.ClientError, OSError, ValueError) as failure:
+        error = f"{type(failure).__name__}: {failure}"
+    return Scrape(exporter, started, clock.monotonic() - began, exposition, error[:_ERROR_CHARS])
+
+
+def tick_messages(scrapes: Sequence[Scrape], *, interval_seconds: float) -> list[dict[str, Any]]:
+    """Return the messages of one tick: each GPU once, then each host's heartbeat.
+
+    A GPU that two exporters of one host name is told as the first one tells it.
+    """
+    told: list[dict[str, Any]] = []
+    by_host: dict[str, list[Scrape]] = {}
+    for one in scrapes:
+        by_host.setdefault(one.exporter.host_id, []).append(one)
+    for host_id, found in by_host.items():
+        gpus: dict[str, dict[str, Any]] = {}
+        for one in found:
+            if one.exposition is not None:
+                for message in messages(
+                    one.exposition,
+                    host_id=host_id,
+                    time=one.started,
+                    interval_seconds=interval_seconds,
+                    source=SOURCE,
+                ):
+                    gpus.setdefault(message["gpu_id"], message)
+        told.extend(gpus.values())
+        told.append(_heartbeat(host_id, found, len(gpus), interval_seconds))
+    return told
+
+
+def _heartbeat(host_id: str, found: Sequence[Scrape], gpus: int, interval_seconds: float) -> dict[str, Any]:
+    errors = [f"{one.exporter.url}: {one.error}" for one in found if one.error]
+    facts = {
+        "exporter_up": 0.0 if errors else 1.0,
+        "exporter_count": float(len(found)),
+        "scrape_seconds": round(max(one.seconds for one in found), 4),
+        "scrape_damaged_lines": float(
+            sum(len(one.exposition.damaged) for one in found if one.exposition is not None)
+        ),
+    }
+    if not errors:  # how many GPUs a silent exporter has is not known, and not zero
+        facts["gpu_count"] = float(gpus)
+    return heartbeat_message(
+        host_id=host_id,
+        time=min(one.started for one in found),
+        interval_seconds=interval_seconds,
+        source=SOURCE,
+        facts=facts,
+        labels={"exporter_error": "; ".join(errors)[:_ERROR_CHARS]} if errors else {},
+    )
+
+
+async def collect(
+    exporters: Sequence[Exporter],
+    send: Send,
+    *,
+    interval_seconds: float,
+    clock: Clock,
+    stop: asyncio.Event,
+    once: bool = False,
+) -> list[Scrape]:
+    """Scrape all exporters each interval until ``stop``; return the last tick's answers.
+
+    ``send`` is given each tick's messages and must not wait for a broker that is away.
+    """
+    timeout_seconds = interval_seconds * _TIMEOUT_SHARE
+    schedule = Schedule(start=clock.monotonic(), interval_seconds=interval_seconds)
+    async with aiohttp.ClientSession() as session:
+        while True:
+            scrapes = await asyncio.gather(
+                *(scrape(session, one, timeout_seconds=timeout_seconds, clock=clock) for one in exporters)
+            )
+            await send(tick_messages(scrapes, interval_seconds=interval_seconds))
+            if once or await _stopped(stop, schedule.wait_seconds(clock.monotonic())):
+                return list(scrapes)
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True

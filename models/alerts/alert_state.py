@@ -1,0 +1,144 @@
+"""State of one rule of one GPU or host while it is not inactive."""
+
+from __future__ import annotations
+
+from math import inf, isfinite, nan
+from typing import Any, Final, Self
+
+from models.alerts.causes import CauseClass
+from schemas.alert import Severity
+
+# Counting: minutes of throttling are being counted. Pending: true, not held long enough. Waiting: a fault
+# whose company is awaited. Firing. Clearing: firing, and the condition is over for now.
+COUNTING: Final = 0
+PENDING: Final = 1
+WAITING: Final = 2
+FIRING: Final = 3
+CLEARING: Final = 4
+
+SEVERITY_RANK: Final[dict[str, int]] = {"info": 0, "warning": 1, "error": 2, "critical": 3}
+KEPT_EVIDENCE: Final = 8
+
+
+class AlertState:
+    """Phase, deadline and words of one alert.
+
+    Attributes
+    ----------
+    key
+        Identity within the GPU: the rule; for XIDs with the cause, on hosts with the PCI address.
+    deadline
+        Event time at which the phase ends by itself: pending and waiting fire, firing and clearing resolve.
+    wait_clock
+        Append time at which waiting ends when no sample comes.
+    since, last_at
+        When the condition began (pending) or the fault was told first; when it was told last.
+    clean_seconds
+        A fault that was told, not a condition that lasts: it ends this long after it was told last (0: a
+        condition).
+    page
+        Whether this alone would page, history and inhibition counted.
+    minutes, hardware_minutes, minute
+        Throttling: bit 0 is minute ``minute`` (epoch), bit i the i-th before it.
+    """
+
+    __slots__ = (
+        "action",
+        "cause",
+        "clean_seconds",
+        "codes",
+        "deadline",
+        "evidence",
+        "hardware_minutes",
+        "history",
+        "incident_id",
+        "key",
+        "last_at",
+        "limit",
+        "minute",
+        "minutes",
+        "page",
+        "pci",
+        "phase",
+        "rule",
+        "severity",
+        "since",
+        "starts_at",
+        "summary",
+        "suppressed_by",
+        "unit",
+        "value",
+        "wait_clock",
+    )
+
+    def __init__(
+        self,
+        key: str,
+        rule: str,
+        cause: CauseClass,
+        at: float,
+        *,
+        severity: Severity,
+        page: bool,
+        summary: str,
+        action: str,
+        value: float = nan,
+        limit: float = nan,
+        unit: str = "",
+    ) -> None:
+        self.key = key
+        self.rule = rule
+        self.cause = cause
+        self.phase = PENDING
+        self.deadline = inf
+        self.clean_seconds = 0.0
+        self.wait_clock = inf
+        self.since = at
+        self.last_at = at
+        self.starts_at = nan
+        self.incident_id = ""
+        self.severity: Severity = severity
+        self.page = page
+        self.history = False
+        self.suppressed_by: str | None = None
+        self.value = value
+        self.limit = limit
+        self.unit = unit
+        self.summary = summary
+        self.action = action
+        self.codes: list[int] = []
+        self.evidence: list[dict[str, Any]] = []
+        self.pci: str | None = None
+        self.minutes = 0
+        self.hardware_minutes = 0
+        self.minute = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether it was said to fire and not yet to be over."""
+        return self.phase >= FIRING
+
+    def add_evidence(self, item: dict[str, Any]) -> None:
+        """Keep the first items and the newest."""
+        if len(self.evidence) >= KEPT_EVIDENCE:
+            self.evidence.pop()
+        self.evidence.append(item)
+
+    def to_list(self) -> list[Any]:
+        """Return plain values for the state record; what is not finite becomes None."""
+        return [_plain(getattr(self, name)) for name in self.__slots__]
+
+    @classmethod
+    def from_list(cls, packed: list[Any]) -> Self:
+        """Return the state that :meth:`to_list` packed."""
+        alert = cls.__new__(cls)
+        for name, value in zip(cls.__slots__, packed, strict=True):
+            setattr(alert, name, _WITHOUT[name] if value is None and name in _WITHOUT else value)
+        return alert
+
+
+_WITHOUT: Final = {"deadline": inf, "wait_clock": inf, "starts_at": nan, "value": nan, "limit": nan}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,0 +1,85 @@
+"""The numbers of the rules: a file that a person can tune, versioned like every side input."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Numbers of every rule; meanings and units are in their names, reasons in ``rules.toml``."""
+
+    version: int
+    score_degraded_points: float
+    score_poor_points: float
+    score_clear_distance_points: float
+    score_hold_seconds: float
+    score_clear_seconds: float
+    risk_high_times_fleet: float
+    risk_clear_times_fleet: float
+    risk_hold_seconds: float
+    risk_clear_seconds: float
+    hot_celsius: float
+    hot_below_slowdown_celsius: float
+    hot_margin_celsius: float
+    memory_hot_celsius: float
+    thermal_limit_distance_celsius: float
+    thermal_limit_hold_seconds: float
+    thermal_limit_clear_seconds: float
+    shutdown_near_celsius: float
+    throttle_minutes: int
+    throttle_least_ratio: float
+    throttle_clear_seconds: float
+    corrected_per_hour: float
+    corrected_clear_per_hour: float
+    corrected_error_per_hour: float
+    corrected_clear_seconds: float
+    retired_pages: float
+    flag_clear_seconds: float
+    coalesce_seconds: float
+    containment_seconds: float
+    clean_after_reset_seconds: float
+    clean_lost_seconds: float
+    clean_without_reset_action_seconds: float
+    clean_with_reset_action_seconds: float
+    uncorrected_repeat_seconds: float
+    repeat_bursts: int
+    application_repeat_bursts: int
+    silence_least_seconds: float
+    silence_intervals: float
+    exporter_down_hold_seconds: float
+    exporter_down_clear_seconds: float
+
+
+def load_rules(path: Path | None = None) -> Rules:
+    """Read the rules file, by default the packaged one.
+
+    Raises
+    ------
+    ValueError
+        Not TOML, a number missing, of a wrong type, or unknown.
+
+    >>> load_rules().throttle_minutes
+    6
+    """
+    source = path if path is not None else files("models.alerts").joinpath("rules.toml")
+    try:
+        return msgspec.toml.decode(source.read_bytes(), type=Rules)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"rules file {source}: {error}") from error
+
+
+def decode_rules(payload: bytes) -> Rules:
+    """Return the rules of a side input's JSON payload.
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_rules`.
+    """
+    try:
+        return msgspec.json.decode(payload, type=Rules)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"rules payload: {error}") from error

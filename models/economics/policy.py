@@ -1,0 +1,220 @@
+"""KEEP, SELL or DECOMMISSION: the action of the highest expected value, with hysteresis, and its record."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, Protocol
+
+import msgspec
+
+from models.economics.prices import Prices
+from models.economics.situation import Found, situation
+from models.economics.value import HIGHEST_PROBABILITY, Situation, Values, value
+from models.state import GpuState
+from schemas.ids import digest
+from schemas.recommendation import Action, Recommendation
+from schemas.side_input import Asset
+from schemas.times import format_time
+
+POLICY: Final = "expected_value"
+SAID_KEY: Final = "advice"
+REVIEW_SECONDS: Final = 24 * 3600.0
+# A probability that moved by half is a new situation even where the level stayed.
+MOVED_RATIO: Final = 1.5
+BISECTIONS: Final = 40
+ACTIONS: Final[tuple[Action, ...]] = ("KEEP", "SELL", "DECOMMISSION")
+
+
+class ScoresLike(Protocol):
+    """What of the health scores the advice reads: NaN where there is no score."""
+
+    overall: float
+
+
+class RiskLike(Protocol):
+    """What of the risk the advice reads."""
+
+    @property
+    def risk_score(self) -> int: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def probability_30d(self) -> float: ...
+    @property
+    def fleet_probability_30d(self) -> float: ...
+    @property
+    def replace_class(self) -> bool: ...
+
+
+def advise(
+    state: GpuState, scores: ScoresLike, risk: RiskLike, prices: Prices, asset: Asset | None
+) -> Recommendation | None:
+    """Return a Recommendation when the action changes (the first is a change), else None.
+
+    Cheap on most samples: nothing is valued unless :func:`should_decide` says that something moved.
+    """
+    said: dict[str, Any] | None = state.said.get(SAID_KEY)
+    if said is not None and not should_decide(said, scores, risk, prices, asset, state.time):
+        return None
+    previous: Action | None = said["action"] if said else None
+    found = situation(state, risk, prices, asset)
+    action, _ = choose(found.situation, previous)
+    state.said[SAID_KEY] = {
+        "action": action,
+        "at": state.time,
+        "band": _decile(scores.overall),
+        "level": risk.level,
+        "replace_class": risk.replace_class,
+        "probability": risk.probability_30d,
+        "prices": prices.version,
+        "warranty": asset.warranty_expiry if asset else None,
+    }
+    state.evidence_dirty = True
+    return decide(state, found, scores, risk, prices, previous) if action != previous else None
+
+
+def should_decide(
+    said: dict[str, Any], scores: ScoresLike, risk: RiskLike, prices: Prices, asset: Asset | None, time: float
+) -> bool:
+    """Tell whether anything that the advice depends on has moved, or a day of event time has passed."""
+    before, now = said["probability"], risk.probability_30d
+    return bool(
+        said["level"] != risk.level
+        or said["replace_class"] != risk.replace_class
+        or now > before * MOVED_RATIO
+        or before > now * MOVED_RATIO
+        or time - said["at"] >= REVIEW_SECONDS
+        or said["prices"] != prices.version
+        or said["band"] != _decile(scores.overall)
+        or said["warranty"] != (asset.warranty_expiry if asset else None)
+    )
+
+
+def choose(of: Situation, previous: Action | None) -> tuple[Action, Values]:
+    """Return the action of the highest expected value; another one only where it is better by the margin.
+
+    A GPU of the replace class leaves KEEP without the margin: it must not stay for being nearly as good.
+    """
+    values = value(of)
+    worth = expected(values)
+    best = max(ACTIONS, key=worth.__getitem__)
+    if previous is not None and previous != best and not of.drained:
+        margin = of.assumptions.switch_margin_ratio * of.price.used_price_usd
+        if worth[best] - worth[previous] < margin:
+            return previous, values
+    return best, values
+
+
+def expected(values: Values) -> dict[Action, float]:
+    """Return the expected value of each action (USD)."""
+    return {"KEEP": values.keep, "SELL": values.sell, "DECOMMISSION": values.decommission}
+
+
+def break_even_probability(of: Situation) -> float | None:
+    """Return the 30-day probability at which keeping is no longer the best; None where it always is.
+
+    0 where keeping is not the best even for a GPU that never fails.
+    """
+
+    def keeps(probability: float) -> bool:
+        values = value(msgspec.structs.replace(of, probability_30d=probability))
+        return values.keep >= max(values.sell, values.decommission)
+
+    low, high = 0.0, HIGHEST_PROBABILITY
+    if not keeps(low):
+        return 0.0
+    if keeps(high):
+        return None
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2.0
+        if keeps(middle):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def guide_action(health_score: int | None, new_price_usd: float, monthly_profit_usd: float) -> Action:
+    """Return what the original rule would say, for comparison; never published as advice.
+
+    Its residual value is the new price x (0.5 + 0.7 x health / 100), up to 120 % of a new card, and it sets
+    a year's profit against it although a kept card can be sold too: so it says SELL for every healthy GPU.
+    A missing score counts as 100 there.
+
+    >>> guide_action(100, 38_000.0, 24_858.0 / 12), guide_action(0, 38_000.0, 0.0)
+    ('SELL', 'DECOMMISSION')
+    """
+    health = 100 if health_score is None else health_score
+    if health <= 0:
+        return "DECOMMISSION"
+    residual = new_price_usd * (0.5 + 0.7 * health / 100.0)
+    return "KEEP" if 12.0 * monthly_profit_usd > residual else "SELL"
+
+
+def decide(
+    state: GpuState, found: Found, scores: ScoresLike, risk: RiskLike, prices: Prices, previous: Action | None
+) -> Recommendation:
+    """Return the whole record: costly beside a step, so only for an action that is said."""
+    of = found.situation
+    action, values = choose(of, previous)
+    worth = expected(values)
+    others = max(worth[other] for other in ACTIONS if other != action)
+    overall = scores.overall
+    health = int(overall + 0.5) if overall == overall else None
+    claim = of.drained and of.warranty_months > 0.0 and action == "DECOMMISSION"
+    return Recommendation(
+        event_id=digest("advice", state.gpu_id, state.time, action, prices.version),
+        gpu_id=state.gpu_id,
+        host_id=state.host_id,
+        model=found.model,
+        decided_at=format_time(state.time),
+        policy=POLICY,
+        action=action,
+        expected_value_usd={name: round(usd, 2) for name, usd in worth.items()},
+        margin_usd=round(worth[action] - others, 2),
+        break_even_probability=break_even_probability(of),
+        previous_action=previous,
+        reasons=_reasons(found, action, values, claim),
+        assumptions_version=prices.version,
+        health_score=health,
+        risk_score=risk.risk_score,
+        failure_probability_30d=risk.probability_30d,
+        residual_value_usd=round(values.residual, 2),
+        monthly_revenue_usd=round(values.monthly_revenue, 2),
+        monthly_cost_usd=round(values.monthly_cost, 2),
+        monthly_profit_usd=round(values.monthly_profit, 2),
+        npv_keep_12m_usd=round(values.cash_flow, 2),
+        horizon_months=of.assumptions.horizon_months,
+        confidence=_confidence(found, action),
+        warranty_claim=claim,
+        guide_action=guide_action(health, of.price.new_price_usd, values.monthly_profit),
+    )
+
+
+def _reasons(found: Found, action: Action, values: Values, claim: bool) -> list[str]:
+    worth = expected(values)
+    best = max(ACTIONS, key=worth.__getitem__)
+    reasons = ["expected_value_highest" if best == action else f"held: {best} is not better by the margin"]
+    if found.situation.drained:
+        reasons.append("replace_class: it must not be given work, so keeping it earns nothing")
+    elif values.monthly_profit < 0.0:
+        reasons.append("running_at_a_loss: a month costs more than it earns")
+    if claim:
+        reasons.append("warranty_claim: failed within warranty, claim before disposal")
+    return reasons + found.reasons
+
+
+def _confidence(found: Found, action: Action) -> Literal["low", "medium", "high"]:
+    """Low where the model is unknown or the answer turns within the price's uncertainty; high needs a good source."""
+    if not found.model_known or not found.occupancy_measured:
+        return "low"
+    of = found.situation
+    spread = of.assumptions.price_spread_ratio[of.price.strength]
+    for factor in (1.0 - spread, 1.0 + spread):
+        price = msgspec.structs.replace(of.price, used_price_usd=of.price.used_price_usd * factor)
+        if choose(msgspec.structs.replace(of, price=price), None)[0] != action:
+            return "low"
+    return "medium" if of.price.strength == "weak" else "high"
+
+
+def _decile(overall: float) -> int:
+    return int(overall) // 10 if overall == overall else -1

@@ -1,0 +1,139 @@
+"""All scores of one GPU after a sample: unrounded, NaN where their required inputs are not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import nan
+from typing import Any, Final
+
+from models.health import evidence, memory, power, thermal
+from models.health.coverage import MEMORY_REQUIRED, POWER_REQUIRED, THERMAL_REQUIRED, measured
+from models.health.profile import Profile
+from models.state import GpuState
+
+EMIT_SECONDS: Final = 900.0
+EMIT_POINTS: Final = 1.0
+NO_CAP: Final = 100.0
+SAID: Final = "health"
+
+
+class Scores:
+    """The scores of one GPU at ``time`` (event time, epoch s), 0 to 100, unrounded, NaN where null.
+
+    ``partial`` tells that a sub-score is null; ``inputs`` are the bits of :mod:`models.health.coverage`;
+    ``memory_cap`` and ``overall_cap`` what hard evidence allows at most (100: no cap); ``evidence`` how
+    often the evidence that stands was seen.
+    """
+
+    __slots__ = (
+        "evidence",
+        "inputs",
+        "memory",
+        "memory_cap",
+        "overall",
+        "overall_cap",
+        "partial",
+        "power",
+        "thermal",
+        "time",
+    )
+
+    def __init__(self, time: float, inputs: int) -> None:
+        self.time = time
+        self.inputs = inputs
+        self.thermal = nan
+        self.memory = nan
+        self.power = nan
+        self.overall = nan
+        self.partial = False
+        self.memory_cap = NO_CAP
+        self.overall_cap = NO_CAP
+        self.evidence = 0
+
+
+def score(state: GpuState, profile: Profile) -> Scores:
+    """Return the scores after the last sample; a few microseconds.
+
+    A null sub-score leaves the overall to the weighted mean of the others; hard evidence caps the overall
+    whatever is null, and nothing measured is null, never 100.
+    """
+    inputs = measured(state, profile)
+    scores = Scores(state.time, inputs)
+    if evidence.any_standing(state, profile):
+        _cap(scores, state, profile)
+    weights = profile.weights
+    weight = lost = 0.0
+    if inputs & THERMAL_REQUIRED == THERMAL_REQUIRED:
+        points = thermal.lost(state, profile)
+        scores.thermal = part = 100.0 if points is thermal.NOTHING_LOST else thermal.score(points)
+        weight = weights.thermal
+        lost = weight * (100.0 - part)
+    if inputs & MEMORY_REQUIRED == MEMORY_REQUIRED:
+        part = max(100.0 - memory.lost(state, profile), 0.0)
+        if part > scores.memory_cap:
+            part = scores.memory_cap
+        scores.memory = part
+        weight += weights.memory
+        lost += weights.memory * (100.0 - part)
+    if inputs & POWER_REQUIRED == POWER_REQUIRED:
+        spread, brake = power.lost(state, profile)
+        if spread == spread or brake == brake:
+            part = 100.0
+            if spread > 0.0:
+                part -= spread
+            if brake > 0.0:
+                part -= brake
+            scores.power = part = part if part > 0.0 else 0.0
+            weight += weights.power
+            lost += weights.power * (100.0 - part)
+    if weight > 0.0:
+        overall = max(100.0 - lost / weight, 0.0)
+        scores.overall = overall if overall < scores.overall_cap else scores.overall_cap
+    parts = scores.thermal + scores.memory + scores.power
+    scores.partial = parts != parts  # one of them is NaN
+    return scores
+
+
+def _cap(scores: Scores, state: GpuState, profile: Profile) -> None:
+    for item in evidence.standing(state, profile):
+        scores.evidence += item.times
+        scores.memory_cap = min(scores.memory_cap, profile.memory_caps.get(item.kind, NO_CAP))
+        scores.overall_cap = min(scores.overall_cap, profile.overall_caps.get(item.kind, NO_CAP))
+
+
+def moved(scores: Scores, said: Mapping[str, Any] | None) -> bool:
+    """Tell whether the scores are worth saying again, compared with what :func:`remember` kept.
+
+    They are when one moved a whole point or became or ceased to be null, when evidence came or went, and
+    every 15 minutes of event time.
+    """
+    if said is None or scores.time - said["at"] >= EMIT_SECONDS or scores.evidence != said["evidence"]:
+        return True
+    return (
+        _moved(scores.overall, said["overall"])
+        or _moved(scores.thermal, said["thermal"])
+        or _moved(scores.memory, said["memory"])
+        or _moved(scores.power, said["power"])
+    )
+
+
+def _moved(now: float, before: float | None) -> bool:
+    if before is None:
+        return now == now
+    return not -EMIT_POINTS < now - before < EMIT_POINTS  # NaN: it ceased to be measured
+
+
+def remember(scores: Scores) -> dict[str, Any]:
+    """Return what to keep in ``state.said["health"]`` when the scores are said."""
+    return {
+        "at": scores.time,
+        "overall": _or_none(scores.overall),
+        "thermal": _or_none(scores.thermal),
+        "memory": _or_none(scores.memory),
+        "power": _or_none(scores.power),
+        "evidence": scores.evidence,
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return value if value == value else None

@@ -1,0 +1,173 @@
+"""RawMessage: what travels on gpu-metrics-raw, and its decoding, which never raises but for InvalidMessage."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+import msgspec
+
+from schemas.dead_letter import Reason
+from schemas.errors import InvalidMessage
+
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAX_ID_LENGTH: Final = 200
+HOST_PREFIX: Final = "host:"
+
+MetricValue = float | str | None
+
+
+class RawEvent(msgspec.Struct, kw_only=True):
+    """One event inside a message; for ``xid`` the code and the log line."""
+
+    type: str
+    code: int | None = None
+    pci_bus_id: str | None = None
+    line: str | None = None
+    timestamp: str | float | None = None
+
+
+class RawMessage(msgspec.Struct, kw_only=True):
+    """One collection tick of one GPU, or of a host (``gpu_id`` is ``host:<host_id>``).
+
+    ``metrics`` holds values in the raw unit of the name that they have; ``refused`` the names whose value
+    had an impossible type, with the reason.
+    """
+
+    timestamp: str | float | None = None
+    gpu_id: str = ""
+    host_id: str = ""
+    metrics: dict[str, MetricValue] = {}
+    labels: dict[str, str] | None = None
+    events: list[RawEvent] | None = None
+    interval_seconds: float | None = None
+    source: str | None = None
+    schema_version: int | None = None
+    refused: dict[str, str] | None = None
+
+
+_decode_strict: Final = msgspec.json.Decoder(RawMessage).decode
+
+
+def decode(value: bytes | None) -> RawMessage:
+    """Return the message of a record's value.
+
+    A value of a wrong type costs that value only: it is put into ``refused``.
+
+    Raises
+    ------
+    InvalidMessage
+        No JSON object, too large, without a usable gpu_id, or without a time.
+
+    >>> decode(b'{"gpu_id": "GPU-1", "timestamp": 1770638400, "metrics": {"temp_gpu": 65}}').metrics
+    {'temp_gpu': 65.0}
+    """
+    if not value:
+        raise InvalidMessage(Reason.EMPTY, "the record has no value")
+    if len(value) > MAX_MESSAGE_BYTES:
+        raise InvalidMessage(Reason.TOO_LARGE, f"{len(value)} bytes, the limit is {MAX_MESSAGE_BYTES}")
+    try:
+        message = _decode_strict(value)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        message = _decode_tolerant(value)
+    gpu_id = message.gpu_id
+    if not gpu_id:
+        raise InvalidMessage(Reason.NO_GPU_ID, "gpu_id is missing or empty")
+    if len(gpu_id) > MAX_ID_LENGTH or not gpu_id.isprintable() or gpu_id != gpu_id.strip():
+        raise InvalidMessage(Reason.BAD_GPU_ID, f"gpu_id {gpu_id[:60]!r} is not an id")
+    if message.timestamp is None or message.timestamp == "":
+        raise InvalidMessage(Reason.NO_TIME, "timestamp is missing")
+    return message
+
+
+def _decode_tolerant(value: bytes) -> RawMessage:
+    """Decode with Python's parser, which takes NaN, huge numbers and damaged UTF-8, and keep what is usable."""
+    try:
+        parsed = json.loads(value.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessage(Reason.NOT_JSON, str(error)[:200]) from error
+    if not isinstance(parsed, dict):
+        raise InvalidMessage(Reason.NOT_AN_OBJECT, f"the value is a JSON {type(parsed).__name__}")
+    refused: dict[str, str] = {}
+    metrics: dict[str, MetricValue] = {}
+    raw_metrics = parsed.get("metrics")
+    if raw_metrics is not None and not isinstance(raw_metrics, dict):
+        raise InvalidMessage(Reason.NO_METRICS, f"metrics is a JSON {type(raw_metrics).__name__}")
+    for name, raw in (raw_metrics or {}).items():
+        number = _number(raw)
+        if raw is None or isinstance(raw, str):
+            metrics[name] = raw
+        elif number is None:
+            refused[name] = "not_finite" if type(raw) in (int, float) else "wrong_type"
+        else:
+            metrics[name] = number
+    timestamp = parsed.get("timestamp")
+    gpu_id = parsed.get("gpu_id")
+    host_id = parsed.get("host_id")
+    return RawMessage(
+        timestamp=timestamp if isinstance(timestamp, str) else _number(timestamp),
+        gpu_id=_clean(gpu_id) if isinstance(gpu_id, str) else "",
+        host_id=_clean(host_id) if isinstance(host_id, str) else "",
+        metrics=metrics,
+        labels=_labels(parsed.get("labels")),
+        events=_events(parsed.get("events"), refused),
+        interval_seconds=_number(parsed.get("interval_seconds")),
+        source=_text(parsed.get("source")),
+        refused=refused,
+    )
+
+
+def _clean(text: str) -> str:
+    """Lone surrogates cannot be encoded again: replace them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _text(value: Any) -> str | None:
+    return _clean(value) if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _labels(value: Any) -> dict[str, str] | None:
+    if not isinstance(value, dict):
+        return None
+    return {_clean(str(name)): _clean(str(text)) for name, text in value.items() if text is not None}
+
+
+def _events(value: Any, refused: dict[str, str]) -> list[RawEvent] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        refused["events"] = "wrong_type"
+        return None
+    events: list[RawEvent] = []
+    for index, item in enumerate(value):
+        kind = item.get("type") if isinstance(item, dict) else None
+        if not isinstance(kind, str):
+            refused[f"events[{index}]"] = "wrong_type"
+            continue
+        code = _number(item.get("code")) if not isinstance(item.get("code"), str) else _code(item["code"])
+        timestamp = item.get("timestamp")
+        events.append(
+            RawEvent(
+                type=kind,
+                code=int(code) if code is not None and abs(code) < 1e9 else None,
+                pci_bus_id=_text(item.get("pci_bus_id")),
+                line=_text(item.get("line")),
+                timestamp=timestamp if isinstance(timestamp, str) else _number(timestamp),
+            )
+        )
+    return events
+
+
+def _code(text: str) -> float | None:
+    return float(text) if text.isdecimal() and len(text) < 10 else None

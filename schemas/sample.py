@@ -1,0 +1,268 @@
+"""Sample: one message in canonical signals and units, with the three states of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Final
+
+import msgspec
+
+from schemas.dead_letter import Reason
+from schemas.errors import InvalidMessage
+from schemas.raw import HOST_PREFIX, MetricValue, RawEvent, RawMessage
+from schemas.signals import ALIASES, INDEX, SIGNALS, link_alias
+from schemas.times import parse_time
+
+# NVIDIA's sentinels (DCGM dcgm_structs.h): int32 0x7ffffff0-f3, int64 0x7ffffffffffffff0-f3, fp64 2^47 + 0..3.
+_INT32_BLANK_LOW: Final = 2147483632.0
+_INT32_BLANK_HIGH: Final = 2147483635.0
+_INT64_BLANK: Final = 9.2e18
+_FP64_BLANK_LOW: Final = 140737488355328.0
+_FP64_BLANK_HIGH: Final = 140737488355331.0
+_BLANK_TEXTS: Final = frozenset(
+    (
+        "",
+        "n/a",
+        "[n/a]",
+        "nan",
+        "<<<null>>>",
+        "<<<not_found>>>",
+        "<<<not_supported>>>",
+        "<<<not_perm>>>",
+        "error - failed to convert to string",
+        "[not supported]",
+        "not supported",
+    )
+)
+
+_EMPTY: Final = [nan] * len(SIGNALS)
+_MEMORY_TEMP: Final = INDEX["memory_temp_celsius"]
+_ECC_MODE: Final = INDEX["ecc_mode"]
+_ECC: Final = tuple(signal.index for signal in SIGNALS if signal.name.startswith(("ecc_sbe", "ecc_dbe")))
+_LASTING: Final = frozenset(
+    signal.index
+    for signal in SIGNALS
+    if signal.kind in ("constant", "state")
+    or signal.reset_class == "lifetime"
+    or signal.name.startswith("bank_remap")
+)
+_PLAN_LIMIT: Final = 4096
+
+
+class Event(msgspec.Struct):
+    """One event with its own time (epoch s)."""
+
+    type: str
+    code: int | None
+    pci_bus_id: str | None
+    line: str
+    time: float
+
+
+class Sample(msgspec.Struct):
+    """One collection tick of one GPU.
+
+    ``values[i]`` is signal ``i`` of :data:`schemas.signals.SIGNALS` in its canonical unit, NaN where it was
+    not measured; ``blanks`` are the signals that were reported blank. ``dropped`` names each value refused,
+    with the reason; ``unknown`` counts names that no signal has. Times are epoch seconds; ``append_time``
+    is the broker's. ``has_metrics`` is false for a message that carries events alone; ``counters`` are the
+    counter signals that the message names (measured or not), ``lasting`` those whose last value stands until
+    another is measured: constants, states, lifetime counts, spare banks.
+    """
+
+    gpu_id: str
+    host_id: str
+    time: float
+    append_time: float
+    values: list[float]
+    blanks: tuple[int, ...]
+    links: dict[int, dict[int, float]] | None
+    events: tuple[Event, ...]
+    labels: dict[str, str]
+    interval_seconds: float | None
+    source: str | None
+    unknown: int
+    dropped: tuple[tuple[str, str], ...]
+    has_metrics: bool
+    counters: tuple[int, ...]
+    lasting: tuple[int, ...]
+    history: bool
+    is_host: bool
+    host_facts: dict[str, float] | None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """How the values of one tuple of names become slots; the fast gate is in the name's raw unit."""
+
+    steps: tuple[tuple[int, float, float, float], ...]  # slot or -1, factor, low, high
+    unknown: int
+    links: tuple[tuple[int, int, int, float], ...]  # position, link, signal index, factor
+    counters: tuple[int, ...]
+    lasting: tuple[int, ...]
+
+
+_plans: dict[tuple[str, ...], _Plan] = {}
+
+
+def _plan(names: tuple[str, ...]) -> _Plan:
+    steps: list[tuple[int, float, float, float]] = []
+    links: list[tuple[int, int, int, float]] = []
+    unknown = 0
+    for position, name in enumerate(names):
+        alias = ALIASES.get(name)
+        if alias is None:
+            link = link_alias(name)
+            if link is None:
+                unknown += 1
+            else:
+                links.append((position, link[1], link[0].signal.index, link[0].factor))
+            steps.append((-1, 1.0, 0.0, 0.0))
+            continue
+        signal = alias.signal
+        sentinel = _INT64_BLANK if signal.kind == "counter" else _FP64_BLANK_LOW
+        high = min(signal.high / alias.factor, sentinel * 0.999)
+        steps.append((signal.index, alias.factor, signal.low / alias.factor, high))
+    counters = sorted({slot for slot, *_ in steps if slot >= 0 and SIGNALS[slot].kind == "counter"})
+    lasting = sorted({slot for slot, *_ in steps if slot in _LASTING})
+    plan = _Plan(tuple(steps), unknown, tuple(links), tuple(counters), tuple(lasting))
+    if len(_plans) >= _PLAN_LIMIT:  # a sender that never repeats its names must not fill the memory
+        _plans.clear()
+    _plans[names] = plan
+    return plan
+
+
+def is_blank(value: float, kind: str) -> bool:
+    """Tell whether ``value`` is one of NVIDIA's numeric sentinels for a signal of ``kind``."""
+    if _INT32_BLANK_LOW <= value <= _INT32_BLANK_HIGH or value >= _INT64_BLANK:
+        return True
+    return kind != "counter" and _FP64_BLANK_LOW <= value <= _FP64_BLANK_HIGH
+
+
+def to_sample(raw: RawMessage, append_time: float) -> Sample:
+    """Return the sample of a decoded message appended at ``append_time`` (epoch s).
+
+    Raises
+    ------
+    InvalidMessage
+        The timestamp is not a time.
+    """
+    try:
+        time = parse_time(raw.timestamp if raw.timestamp is not None else "")
+    except (ValueError, OverflowError) as error:
+        raise InvalidMessage(Reason.BAD_TIME, str(error)[:200]) from error
+    metrics = raw.metrics
+    names = tuple(metrics)
+    plan = _plans.get(names) or _plan(names)
+    values = _EMPTY.copy()
+    blanks: Sequence[int] = ()
+    dropped: list[tuple[str, str]] = []
+    slow: list[str] = []
+    for (slot, factor, low, high), (name, value) in zip(plan.steps, metrics.items(), strict=True):
+        if slot >= 0:
+            if (
+                type(value) is float
+                and low <= value <= high
+                and (value < _INT32_BLANK_LOW or value > _INT32_BLANK_HIGH)
+            ):
+                values[slot] = value * factor
+            else:
+                slow.append(name)
+    if slow:
+        blanks = _fill_slowly(values, metrics, slow, dropped)
+    if values[_MEMORY_TEMP] == 0.0:  # exactly 0 is a part without the sensor (dcgm-exporter #460)
+        values[_MEMORY_TEMP] = nan
+        blanks = (*blanks, _MEMORY_TEMP)
+    if values[_ECC_MODE] == 0.0:  # with ECC off every ECC zero is not a measurement
+        for slot in _ECC:
+            values[slot] = nan
+    if raw.refused:
+        dropped.extend(raw.refused.items())
+    labels = raw.labels or {}
+    interval = raw.interval_seconds
+    is_host = raw.gpu_id.startswith(HOST_PREFIX)
+    return Sample(
+        gpu_id=raw.gpu_id,
+        host_id=raw.host_id or (raw.gpu_id[len(HOST_PREFIX) :] if is_host else ""),
+        time=time,
+        append_time=append_time,
+        values=values,
+        blanks=tuple(blanks),
+        links=_links(plan, metrics) if plan.links else None,
+        events=_events(raw.events, time) if raw.events else (),
+        labels=labels,
+        interval_seconds=interval if interval is not None and 0.0 < interval <= 86_400.0 else None,
+        source=raw.source,
+        unknown=0 if is_host else plan.unknown,
+        dropped=tuple(dropped),
+        has_metrics=bool(metrics),
+        counters=plan.counters,
+        lasting=plan.lasting,
+        history=labels.get("history") == "true" if labels else False,
+        is_host=is_host,
+        host_facts=_host_facts(metrics) if is_host else None,
+    )
+
+
+def _fill_slowly(
+    values: list[float], metrics: dict[str, MetricValue], names: list[str], dropped: list[tuple[str, str]]
+) -> list[int]:
+    """Check ``names`` in full and fill ``values``; return the blank signals, append refusals to ``dropped``."""
+    blanks: list[int] = []
+    for name in names:
+        raw = metrics[name]
+        alias = ALIASES[name]
+        signal = alias.signal
+        number: float | None
+        if raw is None:
+            number = None
+        elif isinstance(raw, str):
+            text = raw.strip().lower()
+            if text in _BLANK_TEXTS:
+                number = None
+            else:
+                try:
+                    number = float(text)
+                except ValueError:
+                    dropped.append((name, "not_a_number"))
+                    continue
+        else:
+            number = raw
+        if number is None or (isfinite(number) and is_blank(number, signal.kind)):
+            blanks.append(signal.index)
+            continue
+        value = number * alias.factor
+        if signal.low <= value <= signal.high:
+            values[signal.index] = value
+        else:
+            dropped.append((name, "out_of_range" if isfinite(number) else "not_finite"))
+    return blanks
+
+
+def _links(plan: _Plan, metrics: dict[str, MetricValue]) -> dict[int, dict[int, float]]:
+    found = list(metrics.values())
+    links: dict[int, dict[int, float]] = {}
+    for position, link, index, factor in plan.links:
+        value = found[position]
+        if isinstance(value, float) and value >= 0 and not is_blank(value, "counter"):
+            links.setdefault(link, {})[index] = value * factor
+    return links
+
+
+def _host_facts(metrics: dict[str, MetricValue]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if isinstance(value, float)}
+
+
+def _events(events: list[RawEvent], sample_time: float) -> tuple[Event, ...]:
+    taken: list[Event] = []
+    for event in events:
+        time = sample_time
+        if event.timestamp is not None:
+            try:
+                time = parse_time(event.timestamp)
+            except (ValueError, OverflowError):
+                time = sample_time  # an event without a usable clock happened when it was told
+        taken.append(Event(event.type, event.code, event.pci_bus_id, event.line or "", time))
+    return tuple(taken)

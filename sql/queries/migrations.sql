@@ -1,0 +1,32 @@
+-- name: ensure_table()#
+CREATE TABLE IF NOT EXISTS gpu_health_migrations (
+    part text NOT NULL,
+    file text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (part, file)
+);
+
+-- name: lock()$
+SELECT pg_advisory_lock(hashtext('gpu-health migrations'));
+
+-- name: unlock()$
+SELECT pg_advisory_unlock(hashtext('gpu-health migrations'));
+
+-- name: table_exists()$
+SELECT to_regclass('gpu_health_migrations') IS NOT NULL;
+
+-- name: applied(part)
+SELECT file, checksum, applied_at FROM gpu_health_migrations WHERE part = :part ORDER BY file;
+
+-- name: record(part, file, checksum)!
+INSERT INTO gpu_health_migrations (part, file, checksum) VALUES (:part, :file, :checksum);
+
+-- name: timescale_ready()$
+-- Installed here, or installable: it must be preloaded by the server.
+SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
+    OR (EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+        AND 'timescaledb' = ANY (string_to_array(replace(current_setting('shared_preload_libraries'), ' ', ''), ',')));
+
+-- name: create_timescale()#
+CREATE EXTENSION IF NOT EXISTS timescaledb;

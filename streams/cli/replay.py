@@ -1,0 +1,115 @@
+"""``gpu-health replay``: recorded files through the system, or through its logic alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli._settings import load_connected_settings
+
+if TYPE_CHECKING:
+    from collectors.damage import Damage
+
+
+@click.command("replay")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--offline", is_flag=True, help="Print what would be said, as JSON lines, without any server.")
+@click.option("--at", help="Time of scrapes and of log lines without a clock (RFC 3339); default: the file's own.")
+@click.option("--host", help="Host of scrapes, logs and traces; default: the exporter's, else the file's name.")
+@click.option(
+    "--inputs",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory with profile.toml, rules.toml, prices.toml, risk_model.json (offline).",
+)
+@click.option("--statuses", is_flag=True, help="Print gpu-status records too (offline).")
+def command(
+    files: tuple[Path, ...], offline: bool, at: str | None, host: str | None, inputs: Path | None, statuses: bool
+) -> None:
+    """Replay exporter text, JSON lines, kernel logs or 10 Hz CSV traces, in the order given.
+
+    Without --offline the messages go to the broker as a collector's would. With it every record is printed as
+    {"topic", "key", "value"}, and no server is needed.
+
+    \b
+    Example:
+      gpu-health replay --offline scrape.txt --at 2026-02-09T12:00:00Z
+      gpu-health replay dmesg.log --host node-7
+    """
+    from collectors.damage import Damage
+    from schemas.times import parse_time
+
+    try:
+        moment = parse_time(at) if at else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--at") from error
+    damage = Damage()
+    messages = _read(files, host, moment, damage)
+    try:
+        if offline:
+            _print_offline(messages, inputs, statuses)
+        else:
+            _send(messages)
+    finally:
+        for reason, count in damage.counts.items():
+            click.echo(f"not read: {reason}: {count}", err=True)
+        for example in damage.examples:
+            click.echo(f"  {example}", err=True)
+
+
+def _read(files: tuple[Path, ...], host: str | None, at: float | None, damage: Damage) -> Iterator[bytes]:
+    from collectors.recordings import UnknownRecording, read_recording
+
+    for path in files:
+        try:
+            yield from read_recording(path, host_id=host, at=at, damage=damage)
+        except (UnknownRecording, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _print_offline(messages: Iterator[bytes], inputs: Path | None, statuses: bool) -> None:
+    from streams.offline_inputs import FileInputs
+    from streams.replay import OfflineReplay, line
+
+    try:
+        replay = OfflineReplay(FileInputs(inputs) if inputs else None, statuses=statuses)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    out = sys.stdout.buffer
+    for output in replay.feed(messages):
+        out.write(line(output))
+    out.flush()
+
+
+def _send(messages: Iterator[bytes]) -> None:
+    import asyncio
+
+    from schemas.errors import InvalidMessage
+    from schemas.raw import decode
+    from streams.raw_producer import BrokerUnreachable, RawProducer
+
+    def key(value: bytes) -> bytes | None:
+        try:
+            return decode(value).gpu_id.encode()
+        except InvalidMessage:
+            return None  # it becomes a dead letter, as it would from any producer
+
+    async def send() -> int:
+        producer = RawProducer(load_connected_settings())
+        await producer.start()
+        try:
+            await producer.send((key(value), value) for value in messages)
+            if not await producer.flush(60.0):
+                raise click.ClickException(f"{producer.waiting} messages were not acknowledged within 60 s")
+        finally:
+            await producer.stop()
+        return producer.sent
+
+    try:
+        sent = asyncio.run(send())
+    except BrokerUnreachable as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{sent} messages sent", err=True)

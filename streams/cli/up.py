@@ -1,0 +1,61 @@
+"""``gpu-health up``: the whole system on this machine, by one command."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+import click
+
+from streams.cli._settings import load_settings
+
+
+@click.command("up")
+@click.option("--simulate/--no-simulate", default=True, show_default=True, help="A simulated fleet as input.")
+@click.option("--gpus", default=50, show_default=True, type=click.IntRange(1), help="GPUs of the simulation.")
+@click.option("--exit-after", type=click.FloatRange(0.0), help="Stop this many seconds after all is up.")
+def command(simulate: bool, gpus: int, exit_after: float | None) -> None:
+    """Start everything: Kafka and PostgreSQL where none is set, all roles, a simulated fleet, the page.
+
+    Data stays in GPU_HEALTH_DATA_DIR (~/.gpu-health) for the next start. Ctrl-C stops everything.
+
+    \b
+    Example:
+      gpu-health up
+      gpu-health up --gpus 200
+      GPU_HEALTH_BROKER=kafka:9092 gpu-health up --no-simulate
+    """
+    settings = load_settings()
+    from streams.embedded.launch import launch
+
+    began = time.monotonic()
+
+    def report(message: str) -> None:
+        click.echo(f"[{time.monotonic() - began:6.1f} s] {message}")
+
+    async def until_told() -> None:
+        loop = asyncio.get_running_loop()
+        work = asyncio.create_task(
+            launch(settings, simulate_gpus=gpus if simulate else 0, exit_after=exit_after, report=report)
+        )
+        stopping = False
+
+        def end(name: str) -> None:
+            nonlocal stopping
+            # Once only: cancelling the orderly stop would leave what it still has to stop.
+            if not stopping:
+                stopping = True
+                report(f"{name}: stopping everything")
+                work.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, end, number.name)
+        try:
+            await work
+        except asyncio.CancelledError:
+            if not stopping:
+                raise
+        report("stopped; the data stays in " + str(settings.data_dir))
+
+    asyncio.run(until_told())

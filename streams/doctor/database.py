@@ -1,0 +1,79 @@
+"""Do the databases answer, and do they have the tables of this version."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+
+from schemas.errors import ShutdownError
+from streams.db.files import queries
+from streams.db.migrate import Part, migrations
+from streams.db.pool import Connection, assets_dsn, connect, metrics_dsn
+from streams.doctor.finding import Finding
+from streams.settings import Settings
+
+_MIGRATE: Final = "gpu-health db migrate"
+
+
+async def check_databases(settings: Settings) -> list[Finding]:
+    """Return the findings about the metrics and the asset database."""
+    findings: list[Finding] = []
+    parts: tuple[Part, ...] = ("metrics", "assets")
+    for part in parts:
+        try:
+            connection = await connect(metrics_dsn(settings) if part == "metrics" else assets_dsn(settings))
+        except (
+            ShutdownError,
+            OSError,
+            TimeoutError,
+            ValueError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+        ) as error:
+            findings.append(
+                Finding(
+                    check="database",
+                    state="problem",
+                    what=f"the {part} database cannot be reached",
+                    evidence=f"{type(error).__name__}: {error}"[:300],
+                    repair=f"gpu-health up, or set GPU_HEALTH_{part.upper()}_DSN",
+                )
+            )
+            continue
+        try:
+            findings.append(await _tables(connection, part))
+        finally:
+            await connection.close()
+    return findings
+
+
+async def _tables(connection: Connection, part: Part) -> Finding:
+    sql = queries("migrations")
+    version = ".".join(str(number) for number in connection.get_server_version()[:2])
+    known: dict[str, str] = {}
+    if await sql.table_exists(connection):
+        known = {row["file"]: row["checksum"] async for row in sql.applied(connection, part=part)}
+    flavours = {file.rsplit(".", 2)[1] for file in known if file.count(".") == 2}
+    flavour = next(iter(flavours), "plain")
+    wanted = [one for one in migrations(part) if one.flavour in (None, flavour)]
+    missing = [one.file for one in wanted if one.file not in known]
+    changed = [one.file for one in wanted if known.get(one.file, one.checksum) != one.checksum]
+    evidence = f"PostgreSQL {version}, {len(known)} migrations"
+    if changed:
+        return Finding(
+            check="database",
+            state="problem",
+            what=f"{part}: applied with another text: {', '.join(changed)}",
+            evidence=evidence,
+            repair="install the version that made this database, or restore the files",
+        )
+    if missing:
+        return Finding(
+            check="database",
+            state="problem",
+            what=f"{part}: {len(missing)} migrations are missing",
+            evidence=f"{evidence}; first {missing[0]}",
+            repair=_MIGRATE,
+        )
+    return Finding(check="database", state="ok", what=f"{part}: up to date", evidence=evidence)

@@ -1,0 +1,59 @@
+"""Role score: every message of the raw topic, one logic a partition, its state in the hot table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiokafka.partitioner import murmur2
+
+from agents.ports import Clock
+from agents.score_partition import ScoreOptions, ScorePartition
+from schemas.topics import METRICS_RAW, STATE
+from streams.app import HealthApp, create_app
+from streams.clock import SystemClock
+from streams.input_kinds import decoders
+from streams.inputs import InputsReader
+from streams.owned_partitions import OwnedPartitions
+from streams.settings import Settings
+
+ROLE = "score"
+
+
+def build(settings: Settings, clock: Clock | None = None) -> HealthApp:
+    """Return the Faust app of role score."""
+    app = create_app(ROLE, settings)
+    inputs = InputsReader(settings, decoders())
+    app.before_flow(inputs.start)
+    app.after_stop(inputs.stop)
+
+    def logic(partition: int, partitions: int) -> ScorePartition:
+        options = ScoreOptions(
+            max_gpus=max(1, settings.max_unknown_gpus // partitions),
+            status_records_per_second=settings.status_records_per_second / partitions,
+        )
+        return ScorePartition(partition, partitioner(partitions), inputs.table, options)
+
+    OwnedPartitions(
+        app,
+        settings,
+        role=ROLE,
+        topic=METRICS_RAW,
+        table_topic=STATE,
+        make_logic=logic,
+        clock=clock or SystemClock(),
+    ).attach()
+    return app
+
+
+def partitioner(partitions: int) -> Callable[[bytes], int]:
+    """Return Kafka's default partitioner for a topic of ``partitions``.
+
+    >>> partitioner(8)(b"GPU-1") in range(8)
+    True
+    """
+
+    def partition_of(key: bytes) -> int:
+        hashed: int = murmur2(key) & 0x7FFFFFFF
+        return hashed % partitions
+
+    return partition_of

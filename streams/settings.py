@@ -1,0 +1,96 @@
+"""The one typed settings object; every setting is an environment variable with the prefix GPU_HEALTH_."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of every process of the system (DESIGN names in docs/settings.md).
+
+    Empty ``broker``, ``metrics_dsn`` and ``assets_dsn`` mean the embedded servers that ``gpu-health up``
+    starts under ``data_dir``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GPU_HEALTH_", extra="ignore", frozen=True)
+
+    fleet: str = Field(default="fleet", description="Name of the fleet, in alert keys and labels")
+
+    broker: str = Field(default="", description="Kafka bootstrap servers host:port,…; empty: embedded")
+    broker_port: int = Field(default=0, ge=0, le=65535, description="Port of the embedded broker; 0: a free one")
+    partitions: int = Field(default=8, ge=1, le=1000, description="Partitions of gpu-metrics-raw; fixed at creation")
+    replication: int = Field(default=1, ge=1, le=9, description="Replication factor of created topics")
+    topic_prefix: str = Field(default="", description="Put before every topic and group name (tests, shared brokers)")
+    raw_retention_hours: int = Field(default=168, ge=1, description="Retention of gpu-metrics-raw")
+    session_timeout_seconds: float = Field(default=6.0, ge=1.0, description="Consumer session time-out of all roles")
+
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_security_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_security_username: str = ""
+    kafka_security_password: SecretStr = SecretStr("")
+    kafka_security_cafile: Path | None = None
+    kafka_security_certfile: Path | None = None
+    kafka_security_keyfile: Path | None = None
+
+    metrics_dsn: SecretStr = Field(default=SecretStr(""), description="TimescaleDB or PostgreSQL; empty: embedded")
+    assets_dsn: SecretStr = Field(default=SecretStr(""), description="PostgreSQL; empty: the metrics server")
+    raw_retention_days: int = Field(default=30, ge=1, description="Raw rows (TimescaleDB)")
+    plain_raw_retention_days: int = Field(default=7, ge=1, description="Raw rows on plain PostgreSQL")
+    minute_retention_days: int = Field(default=365, ge=1)
+    event_retention_days: int = Field(default=730, ge=1)
+
+    data_dir: Path = Field(default=Path.home() / ".gpu-health", description="Embedded servers' data, run files")
+    cache_dir: Path = Field(
+        default=Path.home() / ".cache" / "gpu-health",
+        description="Downloads of the embedded broker, shared by data_dirs",
+    )
+    maven_url: str = Field(
+        default="https://repo.maven.apache.org/maven2", description="Maven repository that has Kafka's jars"
+    )
+    broker_heap_mib: int = Field(default=512, ge=128, description="Heap of the embedded broker")
+
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=6066, ge=0, le=65535, description="Port of role view's web server; 0: a free one")
+    web_token: SecretStr = SecretStr("")
+    web_url: str = Field(default="", description="Address that people use, for links in pages; empty: host:port")
+
+    score_profile: Path | None = Field(default=None, description="profile.toml; default: the packaged one")
+    rules: Path | None = Field(default=None, description="rules.toml; default: the packaged one")
+    prices: Path | None = Field(default=None, description="prices.toml; default: the packaged one")
+    receivers: Path | None = Field(default=None, description="receivers.toml of role notify; none: nothing is sent")
+    heartbeat_url: str = ""
+    max_unknown_gpus: int = Field(default=200_000, ge=1, description="gpu_ids accepted; beyond it dead letters")
+
+    checkpoint_interval_seconds: float = Field(default=1.0, gt=0, description="Longest time between checkpoints")
+    status_records_per_second: float = Field(default=300.0, gt=0, description="Fleet-wide thinning of gpu-status")
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    dcgm_urls: str = Field(default="", description="Exporter URLs for `collect`, comma separated")
+    interval_seconds: float = Field(default=10.0, gt=0)
+    spool_dir: Path | None = None
+    spool_max_bytes: int = Field(default=1 << 30, ge=0)
+    cache_url: str = ""
+
+    def topic(self, name: str) -> str:
+        """Return the broker's name of topic ``name``."""
+        return f"{self.topic_prefix}{name}"
+
+    def group(self, role: str) -> str:
+        """Return the consumer group of ``role``."""
+        return f"{self.topic_prefix}gpu-health-{role}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that give another process the same settings, secrets included."""
+        variables: dict[str, str] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value is None or value == field.default:
+                continue
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            variables[f"GPU_HEALTH_{name.upper()}"] = text
+        return variables

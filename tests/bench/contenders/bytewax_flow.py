@@ -1,0 +1,51 @@
+"""Bytewax running our step: its Kafka source, keyed state, no recovery store."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import bytewax.operators as op
+from bytewax.connectors.kafka import KafkaSource
+from bytewax.dataflow import Dataflow
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.testing import run_main
+
+from models.state import GpuState
+from tests.bench.contenders.report import Arguments, Stopwatch, arguments
+from tests.bench.step import Step
+
+
+class _Nowhere(StatelessSinkPartition[Any]):
+    def write_batch(self, items: list[Any]) -> None:
+        pass
+
+
+class _Discard(DynamicSink[Any]):
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> _Nowhere:
+        return _Nowhere()
+
+
+def run(args: Arguments) -> None:
+    step = Step()
+    watch = Stopwatch(args)
+
+    def take(state: GpuState | None, message: Any) -> tuple[GpuState, list[bytes]]:
+        taken, records = step(state, message.value, message.timestamp[1] / 1000)
+        watch.count(1)
+        if watch.done:
+            watch.report()
+            os._exit(0)
+        return taken, records
+
+    flow = Dataflow("step")
+    source = KafkaSource([args.broker], [args.topic], tail=True, batch_size=1000)
+    stream = op.input("raw", flow, source)
+    keyed = op.map("key", stream, lambda message: (message.key.decode(), message))
+    records = op.stateful_flat_map("step", keyed, take)
+    op.output("out", records, _Discard())
+    run_main(flow)
+
+
+if __name__ == "__main__":
+    run(arguments())

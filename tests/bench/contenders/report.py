@@ -1,0 +1,70 @@
+"""What every contender is told, and how it reports."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from typing import NamedTuple
+
+
+class Arguments(NamedTuple):
+    """Where to read, and how many messages."""
+
+    broker: str
+    topic: str
+    partitions: int
+    messages: int
+    prefix: str
+
+
+def arguments() -> Arguments:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--broker", required=True)
+    parser.add_argument("--topic", required=True)
+    parser.add_argument("--partitions", type=int, required=True)
+    parser.add_argument("--messages", type=int, required=True)
+    parser.add_argument("--prefix", default="")
+    return Arguments(**vars(parser.parse_args()))
+
+
+class Stopwatch:
+    """Runs from the first message to the last; start-up is not counted."""
+
+    def __init__(self, args: Arguments) -> None:
+        self.expected = args.messages
+        self.counted = 0
+        self._start = 0.0
+        self._first = 0
+        self._cpu = 0.0
+        self._end = 0.0
+
+    @property
+    def done(self) -> bool:
+        """Whether all messages were counted."""
+        return self.counted >= self.expected
+
+    def count(self, messages: int) -> None:
+        """Count messages that are done; the first call starts the clock."""
+        if not self._start:
+            self._start = time.perf_counter()
+            self._cpu = time.process_time()
+            self._first = messages
+        self.counted += messages
+        if self.done:
+            self._end = time.perf_counter()
+
+    def report(self) -> None:
+        """Print the figures as one JSON line."""
+        seconds = (self._end or time.perf_counter()) - self._start
+        figures = {
+            "messages": self.counted - self._first,
+            "seconds": seconds,
+            "cpu_seconds": time.process_time() - self._cpu,
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+        sys.stdout.write(json.dumps(figures) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,154 @@
+"""Rows in: once, whole, and never held up by a bad one."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from agents.store import EVENT_TABLES
+from schemas.ids import digest
+from schemas.topics import ALERTS, EVENTS, METRICS_RAW
+from streams.db.copy import DatabaseUnavailable
+from streams.db.pool import Connection
+from streams.db.writer import Writer
+from tests.integration.db.feeding import event, raw, value
+from tests.unit.agents.records import ALERT, EVENT, EXAMPLES
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+async def count(database: Connection, table: str) -> int:
+    return int(await database.fetchval(f"SELECT count(*) FROM {table}"))
+
+
+async def test_a_record_read_twice_is_one_row(writer: Writer, database: Connection) -> None:
+    records = [raw(NOW + timedelta(seconds=10 * i)) for i in range(20)]
+    records.append(raw(NOW, metrics={}, events=[{"type": "xid", "code": 79, "line": "x"}]))
+    for _ in range(2):
+        for record in records:
+            writer.add(record)
+        offsets = await writer.flush()
+        assert offsets == {(METRICS_RAW, 0): records[-1].offset + 1}
+        assert writer.pending == 0
+    assert await count(database, "gpu_health_metrics") == 20
+    assert await count(database, "gpu_raw_events") == 1
+
+
+async def test_every_event_record_is_a_row_with_its_values(writer: Writer, database: Connection) -> None:
+    for _ in range(2):
+        for record in EXAMPLES:
+            (table,) = [t for t in EVENT_TABLES if t.record is type(record)]
+            writer.add(event(table.topic, record))
+        await writer.flush()
+    for record in EXAMPLES:
+        (table,) = [t for t in EVENT_TABLES if t.record is type(record)]
+        (row,) = await database.fetch(f"SELECT * FROM {table.name}")
+        for column in table.columns:
+            original = msgspec.to_builtins(getattr(record, column.name))
+            if column.type == "timestamptz" and original is not None:
+                original = datetime.fromisoformat(original)
+            assert row[column.name] == original, column.name
+
+
+async def test_unreadable_records_are_passed_over(writer: Writer, database: Connection) -> None:
+    ahead = NOW + timedelta(seconds=61)
+    writer.add(value(METRICS_RAW, b"{", NOW.timestamp()))
+    writer.add(value(METRICS_RAW, None, NOW.timestamp()))
+    writer.add(value(METRICS_RAW, raw(ahead).value, NOW.timestamp()))
+    writer.add(value(ALERTS, b"[1]", NOW.timestamp()))
+    writer.add(value(ALERTS, None, NOW.timestamp()))
+    assert writer.pending == 0
+    assert writer.age_seconds() > 0
+    offsets = await writer.flush()
+    assert set(offsets) == {(METRICS_RAW, 0), (ALERTS, 0)}
+    assert writer.unreadable == {METRICS_RAW: 3, ALERTS: 2}
+    assert await count(database, "gpu_health_metrics") == 0
+
+
+async def test_a_refused_row_becomes_a_dead_letter_and_the_others_are_stored(
+    writer: Writer, database: Connection
+) -> None:
+    bad = event(EVENTS, msgspec.structs.replace(EVENT, event_id="bad", code=2**63))
+    incompressible = "".join(digest(i) for i in range(300))  # longer than an index row may be
+    too_long = event(ALERTS, msgspec.structs.replace(ALERT, event_id=incompressible))
+    for i in range(50):
+        writer.add(event(EVENTS, msgspec.structs.replace(EVENT, event_id=f"good-{i}")))
+        if i == 20:
+            writer.add(bad)
+    writer.add(too_long)
+    await writer.flush()
+    assert await count(database, "gpu_events") == 50
+    letters = await database.fetch("SELECT * FROM gpu_dead_letters ORDER BY topic")
+    assert [(row["reason"], row["topic"], row["offset"]) for row in letters] == [
+        ("refused_by_receiver", ALERTS, too_long.offset),
+        ("refused_by_receiver", EVENTS, bad.offset),
+    ]
+    assert "gpu_events" in letters[1]["detail"]
+    assert writer.refused == {"gpu_events": 1, "gpu_alerts": 1}
+
+
+async def test_text_that_postgresql_cannot_hold_is_stored_without_it(writer: Writer, database: Connection) -> None:
+    line = "NVRM: \0 Xid"
+    writer.add(event(EVENTS, msgspec.structs.replace(EVENT, line=line, detail={"line": line})))
+    writer.add(raw(NOW, labels={"pod": "a\0b"}, host_id="h\0"))
+    await writer.flush()
+    assert writer.refused == {}
+    row = await database.fetchrow("SELECT line, detail FROM gpu_events")
+    assert row is not None
+    assert row["line"] == row["detail"]["line"] == "NVRM: \ufffd Xid"
+    assert await database.fetchval("SELECT labels ->> 'pod' FROM gpu_health_metrics") == "a\ufffdb"
+
+
+async def test_while_the_database_is_away_nothing_is_forgotten(migrated: object, database: Connection) -> None:
+    name = await database.fetchval("SELECT current_database()")
+    dsn = migrated.metrics_dsn.get_secret_value()  # type: ignore[attr-defined]
+    away = Writer(dsn.replace(name, "no_such_database"), timedelta(days=7), time.monotonic)
+    away.add(raw(NOW))
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            await away.flush()
+        assert away.pending == 1
+    away._dsn = dsn
+    assert await away.flush() != {}
+    assert await count(database, "gpu_health_metrics") == 1
+    await away.close()
+
+
+async def test_a_connection_cut_in_between_is_opened_again(writer: Writer, database: Connection) -> None:
+    writer.add(raw(NOW))
+    await writer.flush()
+    await database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    writer.add(raw(NOW + timedelta(seconds=10)))
+    try:
+        await writer.flush()
+    except DatabaseUnavailable:
+        await writer.flush()
+    assert await count(database, "gpu_health_metrics") == 2
+
+
+async def test_what_was_dropped_is_not_stored(writer: Writer, database: Connection) -> None:
+    writer.add(raw(NOW, labels={"pod": "a"}))
+    writer.drop()
+    assert await writer.flush() == {}
+    writer.add(raw(NOW, labels={"pod": "a"}))
+    await writer.flush()
+    assert await database.fetchval("SELECT labels FROM gpu_health_metrics") == {"pod": "a"}
+
+
+async def test_a_day_within_the_retention_has_a_partition_and_an_older_one_has_not(
+    writer: Writer, database: Connection
+) -> None:
+    writer.add(raw(NOW))
+    writer.add(raw(NOW - timedelta(days=400)))
+    await writer.flush()
+    rows = await database.fetch("SELECT tableoid::regclass::text AS part FROM gpu_health_metrics ORDER BY time")
+    assert [row["part"] for row in rows] == [
+        "gpu_health_metrics_default",
+        f"gpu_health_metrics_{NOW:%Y%m%d}",
+    ]

@@ -1,0 +1,30 @@
+"""The session's servers are real, and answer."""
+
+from __future__ import annotations
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from schemas.topics import METRICS_RAW
+from streams.kafka_client import client_options
+from streams.settings import Settings
+
+
+async def test_a_record_goes_through_the_broker(topics: Settings) -> None:
+    producer = AIOKafkaProducer(**client_options(topics))
+    await producer.start()
+    await producer.send_and_wait(topics.topic(METRICS_RAW), b"value", key=b"key")
+    await producer.stop()
+    consumer = AIOKafkaConsumer(topics.topic(METRICS_RAW), auto_offset_reset="earliest", **client_options(topics))
+    await consumer.start()
+    record = await consumer.getone()
+    await consumer.stop()
+    assert (record.key, record.value) == (b"key", b"value")
+    assert record.timestamp_type == 1, "the raw topic must have the append time"
+
+
+async def test_a_fresh_database_answers(database_dsn: str) -> None:
+    connection = await asyncpg.connect(database_dsn)
+    assert await connection.fetchval("SHOW server_version_num") >= "180000"
+    assert await connection.fetchval("SHOW listen_addresses") == ""
+    await connection.close()

@@ -1,0 +1,81 @@
+"""Live samples come in time order, none is left out, and none is from the future."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import orjson
+
+from collectors.simulator.faults import parse_faults
+from collectors.simulator.fleet import make_fleet
+from collectors.simulator.pace import Pace, run_live
+from collectors.simulator.world import Record, World
+
+START = 1795526400.0
+
+
+class LoopClock:
+    """The event loop's time."""
+
+    def time(self) -> float:
+        return START
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def run(pace: Pace, duration_seconds: float, faults: str = "none") -> list[dict[str, object]]:
+    world = World(make_fleet(1, 2), parse_faults(faults, seed=1, gpus=2, live_start=pace.start))
+    found: list[dict[str, object]] = []
+
+    async def emit(records: Iterable[Record]) -> None:
+        found.extend(orjson.loads(value) for _, value in records)
+
+    await run_live(
+        world,
+        emit,
+        pace,
+        interval_seconds=10.0,
+        duration_seconds=duration_seconds,
+        clock=LoopClock(),
+        stop=asyncio.Event(),
+    )
+    return found
+
+
+async def test_log_lines_come_between_the_samples_of_their_time() -> None:
+    found = await run(Pace(START, START, wait=False), 30.0, "ecc_uncorrected@1@12")
+    stamps = [str(message["timestamp"])[17:23] for message in found]
+    assert stamps == ["00.000"] * 3 + ["10.000"] * 3 + ["12.000", "12.090", "12.170"] + ["20.000"] * 3
+
+
+async def test_late_ticks_are_sent_late_and_none_is_left_out() -> None:
+    # The present is a minute on: everything up to it is due at once.
+    found = await run(Pace(START, START + 60.0, speed=1e9), 60.0)
+    assert len(found) == 6 * 3
+
+
+def test_no_sample_is_due_before_its_time_has_come() -> None:
+    pace = Pace(START, START + 3_600.0, speed=2.0)
+    assert pace.due_seconds(START + 3_600.0) == 1_800.0
+    assert pace.due_seconds(START + 3_600.0 + 7_200.0) == 7_200.0
+
+
+async def test_a_stopped_simulation_ends() -> None:
+    world = World(make_fleet(1, 1), ())
+    stop = asyncio.Event()
+
+    async def emit(records: Iterable[Record]) -> None:
+        stop.set()
+
+    async with asyncio.timeout(10.0):
+        await run_live(
+            world,
+            emit,
+            Pace(START, START),
+            interval_seconds=3_600.0,
+            duration_seconds=None,
+            clock=LoopClock(),
+            stop=stop,
+        )

@@ -1,0 +1,133 @@
+"""The schedule does not drift, a failed scrape still gives a heartbeat, times are those of the request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import aiohttp
+import pytest_asyncio
+from aiohttp import web
+
+from collectors.exposition import parse_exposition
+from collectors.schedule import Schedule
+from collectors.scrape import Exporter, Scrape, collect, scrape, tick_messages
+
+TIME = 1770638400.0
+TEXT = 'DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="GPU-1"} 65\n'
+
+
+class StillClock:
+    """Wall time stands; monotonic time is the event loop's."""
+
+    def time(self) -> float:
+        return TIME
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+@pytest_asyncio.fixture
+async def exporter_url() -> AsyncIterator[str]:
+    """Return the address of an exporter with a page each for: an answer, an error, no answer at all."""
+
+    released = asyncio.Event()
+
+    async def metrics(request: web.Request) -> web.Response:
+        return web.Response(text=TEXT)
+
+    async def broken(request: web.Request) -> web.Response:
+        return web.Response(status=500)
+
+    async def silent(request: web.Request) -> web.Response:
+        await released.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", metrics), web.get("/broken", broken), web.get("/silent", silent)])
+    runner = web.AppRunner(app, shutdown_timeout=0.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    released.set()
+    await runner.cleanup()
+
+
+def test_work_that_takes_time_moves_no_tick() -> None:
+    schedule = Schedule(start=0.0, interval_seconds=10.0)
+    now = 0.0
+    ticks = []
+    for work in (0.5, 9.9, 0.1, 3.0):
+        now += work
+        now += schedule.wait_seconds(now)
+        ticks.append(now)
+    assert ticks == [10.0, 20.0, 30.0, 40.0]
+    assert schedule.missed == 0
+
+
+def test_a_tick_that_is_over_is_skipped_and_counted() -> None:
+    schedule = Schedule(start=0.0, interval_seconds=10.0)
+    assert schedule.wait_seconds(25.0) == 5.0
+    assert schedule.missed == 2
+
+
+def test_a_tick_tells_each_gpu_once_and_each_host() -> None:
+    found = [
+        Scrape(Exporter("http://a", "n1"), TIME, 0.1, parse_exposition(TEXT), ""),
+        Scrape(Exporter("http://b", "n1"), TIME + 0.5, 0.2, parse_exposition(TEXT.replace("65", "70")), ""),
+        Scrape(Exporter("http://c", "n2"), TIME, 8.0, None, "no answer within 8 s"),
+    ]
+    told = tick_messages(found, interval_seconds=10.0)
+    assert [message["gpu_id"] for message in told] == ["GPU-1", "host:n1", "host:n2"]
+    assert told[0]["metrics"] == {"DCGM_FI_DEV_GPU_TEMP": 65.0}
+    assert told[1]["metrics"] == {
+        "exporter_up": 1.0,
+        "exporter_count": 2.0,
+        "scrape_seconds": 0.2,
+        "scrape_damaged_lines": 0.0,
+        "gpu_count": 1.0,
+    }
+    assert told[2]["metrics"] == {
+        "exporter_up": 0.0,
+        "exporter_count": 1.0,
+        "scrape_seconds": 8.0,
+        "scrape_damaged_lines": 0.0,
+    }, "how many GPUs a silent exporter has is not known"
+    assert told[2]["labels"] == {"exporter_error": "http://c: no answer within 8 s"}
+
+
+async def test_the_time_of_a_sample_is_the_start_of_its_scrape(exporter_url: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        one = await scrape(
+            session, Exporter(f"{exporter_url}/metrics", "n1"), timeout_seconds=5.0, clock=StillClock()
+        )
+    assert (one.started, one.error) == (TIME, "")
+    assert one.exposition == parse_exposition(TEXT)
+
+
+async def test_what_goes_wrong_is_a_value(exporter_url: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        errors = [
+            (await scrape(session, Exporter(url, "n1"), timeout_seconds=0.2, clock=StillClock())).error
+            for url in (f"{exporter_url}/broken", f"{exporter_url}/silent", "http://127.0.0.1:1/", "nonsense")
+        ]
+    assert errors[0] == "HTTP status 500"
+    assert errors[1] == "no answer within 0.2 s"
+    assert "ClientConnectorError" in errors[2]
+    assert errors[3]
+
+
+async def test_ticks_go_on_until_stopped(exporter_url: str) -> None:
+    stop = asyncio.Event()
+    ticks: list[int] = []
+
+    async def send(messages: Sequence[dict[str, Any]]) -> None:
+        ticks.append(len(messages))
+        if len(ticks) == 3:
+            stop.set()
+
+    exporters = [Exporter(f"{exporter_url}/metrics", "n1"), Exporter(f"{exporter_url}/broken", "n2")]
+    await collect(exporters, send, interval_seconds=0.1, clock=StillClock(), stop=stop)
+    assert ticks == [3, 3, 3]
