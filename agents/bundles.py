@@ -7,7 +7,7 @@ from math import inf
 from typing import Any, Final
 
 from agents.ports import Inputs
-from agents.score import Bundle
+from agents.score import Bundle, KnownAsset
 from models.alerts.catalogue import load_catalogue
 from models.alerts.rules_settings import load_rules
 from models.economics.prices import load_prices
@@ -15,6 +15,7 @@ from models.health.load_model import LoadModels
 from models.health.profile import load_profile
 from models.risk.online import prior_model
 from schemas.side_input import Asset
+from schemas.times import parse_time
 
 PROFILE: Final = "profile"
 RULES: Final = "rules"
@@ -44,7 +45,7 @@ class Bundles:
         self._generation = -1
         self._bundle: Bundle | None = None
         self._packaged: dict[str, Any] = {}
-        self._assets: dict[str, Asset | None] = {}
+        self._assets: dict[str, KnownAsset | None] = {}
 
     def at(self, time: float) -> Bundle:
         """Return the bundle for samples of ``time`` (epoch s)."""
@@ -64,11 +65,11 @@ class Bundles:
         self._bundle = self._look_up(time, until)
         return self._bundle
 
-    def asset(self, gpu_id: str, time: float) -> Asset | None:
-        """Return the asset record of a GPU, None where there is none."""
+    def asset(self, gpu_id: str, time: float) -> KnownAsset | None:
+        """Return what the owner knows of a GPU, None where that is nothing."""
         if gpu_id not in self._assets:
             found = self._inputs.newest(ASSET, gpu_id, time)
-            self._assets[gpu_id] = found[1] if found else None
+            self._assets[gpu_id] = KnownAsset(found[1], deployed(found[1])) if found else None
         return self._assets[gpu_id]
 
     def versions(self) -> dict[str, int]:
@@ -103,6 +104,14 @@ class Bundles:
             valid_from=time,
             valid_until=until,
         )
+
+
+def deployed(asset: Asset) -> float | None:
+    """Return when the asset list says that the GPU went into service (epoch s); None: not told."""
+    try:
+        return parse_time(asset.deployed_date) if asset.deployed_date else None
+    except ValueError:
+        return None
 
 
 class NoInputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import NamedTuple
 
 from agents.emission import Record, gpu_event, gpu_hour
 from models.alerts import lifecycle, rules, xid
@@ -23,7 +24,6 @@ from schemas.gpu_event import GpuEvent
 from schemas.sample import Sample
 from schemas.side_input import Asset
 from schemas.signals import SIGNALS
-from schemas.times import parse_time
 from schemas.topics import ALERTS, EVENTS, HEALTH_SCORES, HOURS, RECOMMENDATIONS, RISK_SCORES
 
 
@@ -42,7 +42,14 @@ class Bundle:
     valid_until: float = inf
 
 
-AssetOf = Callable[[str, float], Asset | None]
+class KnownAsset(NamedTuple):
+    """An asset record and when the GPU went into service by it (epoch s, None: not told)."""
+
+    asset: Asset
+    deployed_at: float | None
+
+
+AssetOf = Callable[[str, float], KnownAsset | None]
 
 
 def step(
@@ -112,8 +119,8 @@ def _judge(
     profile = bundle.profile
     evidence.observe(state, profile)
     scores = state.scores = overall.score(state, profile)
-    asset = asset_of(state.gpu_id, state.time)
-    deployed_at = deployed(asset) if asset is not None else None
+    known = asset_of(state.gpu_id, state.time)
+    asset, deployed_at = known if known is not None else (None, None)
     risk = serving.assess(state, bundle.risk_model, profile, deployed_at)
     for event in rules.evaluate(state, sample, scores, risk, bundle.rules, occurrences):
         records.append(Record(ALERTS, event))
@@ -155,11 +162,3 @@ def xid_event(state: GpuState, occurrence: xid.Occurrence) -> GpuEvent:
         history=occurrence.history,
         detail={"mnemonic": entry.mnemonic, "class": entry.xid_class, "bursts_24h": occurrence.bursts},
     )
-
-
-def deployed(asset: Asset) -> float | None:
-    """Return when the asset list says that the GPU went into service (epoch s); None: not told."""
-    try:
-        return parse_time(asset.deployed_date) if asset.deployed_date else None
-    except ValueError:
-        return None

@@ -267,9 +267,10 @@ class ScorePartition:
     def _say_status(self, state: GpuState, sample: Sample, said: bool) -> None:
         gpu_id = state.gpu_id
         news = is_news(state, said)
-        if news or sample.time >= self._next_status.get(gpu_id, -inf):
+        # By append time: a backlog of a week must not become a week's worth of statuses.
+        if news or sample.append_time >= self._next_status.get(gpu_id, -inf):
             interval = len(self.states) / self._options.status_records_per_second
-            self._next_status[gpu_id] = sample.time + max(interval, self._options.least_status_seconds)
+            self._next_status[gpu_id] = sample.append_time + max(interval, self._options.least_status_seconds)
             self._outputs.append(Output(STATUS, gpu_id.encode(), _encode(gpu_status(state))))
 
     # -- deadlines -----------------------------------------------------------------------------------------

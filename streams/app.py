@@ -132,10 +132,10 @@ def create_app(role: str, settings: Settings, **overrides: Any) -> HealthApp:
         "stream_buffer_maxsize": _CHUNKS_WAITING if role in _CHUNKED else 4096,
         "stream_wait_empty": False,
         "web_enabled": role == "view",
-        "web_bind": settings.web_host,
-        "web_port": settings.web_port,
         **overrides,
     }
+    if role == "view":
+        options = {"web_bind": settings.web_host, "web_port": settings.web_port, **options}
     return HealthApp(settings, role, _CHUNKED.get(role, ()), **options)
 
 

@@ -148,6 +148,11 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
         assigned = consumer.assignment()
         rest = [tp for tp in assigned if tp not in known]
         offsets = dict(await consumer.seek_to_committed(*rest)) if rest else {}
+        # Where nothing was committed yet aiokafka leaves the position where records thrown away have moved it.
+        changelogs = self.consumer.app.tables.changelog_topics
+        fresh = [tp for tp in rest if offsets[tp] is None and tp.topic not in changelogs]
+        if fresh:
+            await consumer.seek_to_beginning(*fresh)
         for tp, offset in known.items():
             if tp in consumer.assignment():
                 consumer.seek(TopicPartition(*tp), offset)

@@ -125,6 +125,7 @@ class InputsReader:
             isolation_level="read_committed",
             enable_auto_commit=False,
             group_id=None,
+            auto_offset_reset="earliest",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             **client_options(self._settings),
         )

@@ -52,15 +52,15 @@ class RepeatFilter(logging.Filter):
         if record.levelno < logging.WARNING:
             return True
         now = self._clock()
-        seen = self._seen.get((record.name, str(record.msg)))
+        template = (record.name, str(record.msg))
+        seen = self._seen.get(template)
         if seen is not None and now - seen.since < self._quiet:
             seen.count += 1
             return False
         if seen is not None and seen.count:
             record.msg = f"{record.getMessage()} ({seen.count} more like it in {now - seen.since:.0f} s)"
             record.args = ()
-            self._seen[(record.name, record.msg)] = _Repeated(now)
-        self._seen[(record.name, str(record.msg))] = _Repeated(now)
+        self._seen[template] = _Repeated(now)
         return True
 
 

@@ -145,6 +145,7 @@ async def _read(settings: Settings, kinds: set[str]) -> InputsTable:
         isolation_level="read_committed",
         enable_auto_commit=False,
         group_id=None,
+        auto_offset_reset="earliest",
         fetch_max_wait_ms=_READ_WAIT_MS,
         **client_options(settings),
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import has_lz4
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.topics import METRICS_RAW
 from streams.kafka_client import client_options
@@ -81,18 +81,18 @@ class RawProducer:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await producer.start()
-                await producer.partitions_for(self._topic)
-        except UnknownTopicOrPartitionError as error:
-            await producer.stop()
-            raise BrokerUnreachable(
-                f"broker {self._settings.broker} has no topic {self._topic}: start `gpu-health up` or a worker once"
-            ) from error
+                known = await producer.client.fetch_all_metadata()
         except (KafkaError, TimeoutError, OSError) as error:
             await producer.stop()
             raise BrokerUnreachable(
                 f"broker {self._settings.broker} cannot be reached ({type(error).__name__}: {error}): "
                 "check GPU_HEALTH_BROKER and that the broker runs"
             ) from error
+        if self._topic not in known.topics():
+            await producer.stop()
+            raise BrokerUnreachable(
+                f"broker {self._settings.broker} has no topic {self._topic}: start `gpu-health up` or a worker once"
+            )
         self._producer = producer
         self._task = asyncio.create_task(self._drain(producer))
 

@@ -22,12 +22,14 @@ class RebalanceFlow(FlowControlEvent):
         self._tables = tables
         self._cleared_generation: int | None = None
 
-    def clear(self) -> None:
-        """Clear the queues where this generation has not yet begun."""
+    def resume(self) -> None:
+        """Resume; clear where this generation has not yet begun. ``clear`` itself, at a revocation, always does."""
+        self._suspend.clear()
+        self._resume.set()
         generation = self._tables.recovery._generation_id
         if generation != self._cleared_generation:
             self._cleared_generation = generation
-            super().clear()
+            self.clear()
 
 
 def clear_once_a_rebalance(app: faust.App) -> None:

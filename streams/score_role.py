@@ -21,6 +21,11 @@ ROLE = "score"
 
 def build(settings: Settings, clock: Clock | None = None) -> HealthApp:
     """Return the Faust app of role score."""
+    return assemble(settings, clock)[0]
+
+
+def assemble(settings: Settings, clock: Clock | None = None) -> tuple[HealthApp, OwnedPartitions]:
+    """Return the app and the partitions that it will own."""
     app = create_app(ROLE, settings)
     inputs = InputsReader(settings, decoders())
     app.before_flow(inputs.start)
@@ -33,7 +38,7 @@ def build(settings: Settings, clock: Clock | None = None) -> HealthApp:
         )
         return ScorePartition(partition, partitioner(partitions), inputs.table, options)
 
-    OwnedPartitions(
+    owned = OwnedPartitions(
         app,
         settings,
         role=ROLE,
@@ -41,8 +46,9 @@ def build(settings: Settings, clock: Clock | None = None) -> HealthApp:
         table_topic=STATE,
         make_logic=logic,
         clock=clock or SystemClock(),
-    ).attach()
-    return app
+    )
+    owned.attach()
+    return app, owned
 
 
 def partitioner(partitions: int) -> Callable[[bytes], int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import sys
 import time
@@ -14,7 +16,7 @@ from typing import Final
 import click
 
 from collectors.simulator.faults import parse_faults
-from collectors.simulator.fleet import make_fleet
+from collectors.simulator.fleet import fleet_assets, make_fleet
 from collectors.simulator.pace import Pace, run_live
 from collectors.simulator.world import HISTORY_INTERVAL_SECONDS, RECENT_SECONDS, Format, Record, World
 from schemas.times import parse_time
@@ -98,6 +100,16 @@ class Plan:
         recent = min(self.history_seconds, RECENT_SECONDS)
         coarse = (self.history_seconds - recent) / HISTORY_INTERVAL_SECONDS
         return round(self.gpus * (coarse + recent / self.interval_seconds))
+
+
+def assets_csv(world: World) -> str:
+    """Return the fleet's asset list, with the issues that its owner would know, as CSV."""
+    rows = fleet_assets(world.fleet.seed, len(world.fleet.gpus), world.faults)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 async def run_simulation(settings: Settings, plan: Plan, prepared: Prepared) -> int:

@@ -124,10 +124,11 @@ class HotTable:
         )
         await reader.start()
         try:
-            records = await self._read(reader)
+            # First of all: a topic that does not exist is an error here, and endless waiting elsewhere.
             topics = {topic for topic, _ in inputs}
-            found = await topic_identities(reader, map(self._settings.topic, topics))
+            found = await topic_identities(reader, {self._tp.topic, *map(self._settings.topic, topics)})
             self._identities = {topic: found[self._settings.topic(topic)] for topic in topics}
+            records = await self._read(reader)
             recorded = records.pop(position.POSITION_KEY, None)
             if recorded is None:
                 restored = await self._start_anew(reader, inputs, bool(records))

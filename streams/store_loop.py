@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from agents.store import EVENT_TABLES
 from schemas.topics import METRICS_RAW
 from streams.db.copy import DATABASE_ERRORS, DatabaseUnavailable
-from streams.db.maintenance import maintain, refresh_minutes
+from streams.db.maintenance import TIMEOUT_SECONDS, maintain, refresh_minutes
 from streams.db.pool import connect, metrics_dsn
 from streams.db.writer import Position, Record, Writer
 from streams.kafka_client import client_options
@@ -119,6 +119,7 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         outage_since: float | None = None
         while True:
             async with self._lock:
+                waiting = self.writer.pending
                 try:
                     await self._flush()
                 except DatabaseUnavailable as error:
@@ -131,7 +132,7 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
             await self._idle(delay)
             delay = min(2 * delay, _LONGEST_DELAY_SECONDS)
-        if outage_since is not None:
+        if outage_since is not None and waiting:  # with nothing to store the database was not asked
             log.warning("the database takes rows again after %.1f s", time.monotonic() - outage_since)
         self._consumer.resume(*self._consumer.paused())
 
@@ -198,7 +199,7 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         retention_due = 0.0
         while not self._stopping():
             try:
-                connection = await connect(metrics_dsn(self._settings))
+                connection = await connect(metrics_dsn(self._settings), command_timeout=TIMEOUT_SECONDS)
                 try:
                     if time.monotonic() >= retention_due:
                         report = await maintain(connection, self._settings)

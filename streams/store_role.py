@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import asyncio
+import logging
+from typing import Any, Final, cast
 
 import faust
 from mode import Service
@@ -12,6 +14,11 @@ from streams.settings import Settings
 from streams.store_loop import StoreLoop
 from streams.telemetry import Telemetry
 
+log = logging.getLogger(__name__)
+
+# Less than the supervisor gives a role to end.
+_FAREWELL_SECONDS: Final = 15.0
+
 
 class StoreService(Service):
     """Runs the loop and the database's maintenance; an error in either ends the worker."""
@@ -19,10 +26,21 @@ class StoreService(Service):
     def __init__(self, settings: Settings, telemetry: Telemetry, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.loop_of_store = StoreLoop(settings, lambda: self.should_stop, telemetry)
+        self._ended = asyncio.Event()
+
+    async def on_stop(self) -> None:
+        """Let the loop store and commit what it has read: the service cuts its tasks off after this."""
+        try:
+            await asyncio.wait_for(self._ended.wait(), _FAREWELL_SECONDS)
+        except TimeoutError:
+            log.warning("the database is slow: what was read and not stored is left to the next reader")
 
     @Service.task
     async def _store(self) -> None:
-        await self.loop_of_store.run()
+        try:
+            await self.loop_of_store.run()
+        finally:
+            self._ended.set()
 
     @Service.task
     async def _maintain(self) -> None:

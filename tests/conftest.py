@@ -21,7 +21,7 @@ from streams.kafka_client import client_options
 from streams.settings import Settings
 from streams.topics import ensure_topics
 
-_KEPT_SETTINGS = ("GPU_HEALTH_CACHE_DIR", "GPU_HEALTH_MAVEN_URL")
+_KEPT_SETTINGS = ("GPU_HEALTH_CACHE_DIR", "GPU_HEALTH_MAVEN_URL", "GPU_HEALTH_TEST_TIMESCALE_DSN")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -23,7 +23,8 @@ _DIE_SECONDS: Final = 60.0
 _MEMORY_SECONDS: Final = 100.0
 # Faults grow in over minutes to half an hour.
 _COOLER_FAILS_SECONDS: Final = 1_800.0
-_HOT_BELOW_SLOWDOWN_CELSIUS: Final = 1.0
+# Past the alarm, and far enough from the shutdown that no page is due.
+_HOT_BELOW_SLOWDOWN_CELSIUS: Final = 2.0
 _THROTTLING_BELOW_SLOWDOWN_CELSIUS: Final = 4.0
 THROTTLED_SHARE: Final = 0.7
 _THROTTLED_POWER: Final = 0.55

@@ -33,6 +33,8 @@ class AlertState:
         Append time at which waiting ends when no sample comes.
     since, last_at
         When the condition began (pending) or the fault was told first; when it was told last.
+    said_at
+        Time of the newest event said of it: a change that is told late is dated no earlier.
     clean_seconds
         A fault that was told, not a condition that lasts: it ends this long after it was told last (0: a
         condition).
@@ -61,6 +63,7 @@ class AlertState:
         "pci",
         "phase",
         "rule",
+        "said_at",
         "severity",
         "since",
         "starts_at",
@@ -96,6 +99,7 @@ class AlertState:
         self.since = at
         self.last_at = at
         self.starts_at = nan
+        self.said_at = at
         self.incident_id = ""
         self.severity: Severity = severity
         self.page = page

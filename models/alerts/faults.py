@@ -63,6 +63,7 @@ def tell(
         page=draft.page,
         action=draft.action if stronger else alert.action,
         summary=draft.summary,
+        history=history,
     )
     if said is not None:
         events.append(said)

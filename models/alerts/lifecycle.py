@@ -63,32 +63,54 @@ def due(
         Append time from which silence counts afresh: after an assignment or a fetch gap.
     """
     alerts = state.alerts
-    silent = False
     limit = silence_limit_seconds(state, rules)
-    if watched(state):
-        silent = event_time - state.time > limit or clock >= silence_deadline(state, limit, silence_from)
-    if not alerts and not silent:
+    missing_at = inf
+    gap = False
+    if watched(state) and "gpu_missing" not in alerts:
+        missing_at = silence_deadline(state, limit, silence_from)
+        gap = event_time - state.time > limit
+    if not alerts and not gap and clock < missing_at:
         return NO_EVENTS
     events: list[AlertEvent] = []
+    # First what the clock alone would have said, in its order; then what the sample's own time shows.
+    _end_waits(state, min(clock, missing_at), events)
     observed = state.time + limit
-    horizon = observed if silent or event_time > observed else event_time
-    passed = [alert for alert in alerts.values() if _passed(alert, horizon, event_time, clock)]
-    for alert in sorted(passed, key=lambda alert: (alert.deadline, alert.key)):
+    if clock >= missing_at:
+        _end_phases(state, observed, observed, events)
+        events.append(_fire_missing(state, limit))
+        _end_waits(state, clock, events)
+        gap = False
+    _end_phases(state, observed if event_time > observed else event_time, event_time, events)
+    if gap:
+        events.append(_fire_missing(state, limit))
+    return events
+
+
+def _end_waits(state: GpuState, clock: float, events: list[AlertEvent]) -> None:
+    """Fire the faults whose company was awaited up to ``clock`` (append time)."""
+    over = [alert for alert in state.alerts.values() if alert.phase == WAITING and alert.wait_clock <= clock]
+    for alert in sorted(over, key=lambda alert: (alert.wait_clock, alert.key)):
+        events.append(fire(state, alert, alert.deadline))
+
+
+def _end_phases(state: GpuState, observed: float, event_time: float, events: list[AlertEvent]) -> None:
+    """End the phases that are over in event time: holds and clear times only while the GPU was observed."""
+    over = [
+        alert
+        for alert in state.alerts.values()
+        if alert.deadline <= (event_time if alert.phase == WAITING else observed)
+    ]
+    for alert in sorted(over, key=lambda alert: (alert.deadline, alert.key)):
         if alert.phase >= FIRING:
             events.append(resolve(state, alert, alert.deadline, CLEARED))
         else:
             events.append(fire(state, alert, alert.deadline))
-    if silent and "gpu_missing" not in alerts:
-        alert = missing_alert(state, limit)
-        alerts[alert.key] = alert
-        events.append(fire(state, alert, state.time + limit, incident=(alert.rule, format_time(state.time))))
-    return events
 
 
-def _passed(alert: AlertState, horizon: float, event_time: float, clock: float) -> bool:
-    if alert.phase == WAITING:
-        return alert.deadline <= event_time or alert.wait_clock <= clock
-    return alert.deadline <= horizon
+def _fire_missing(state: GpuState, limit: float) -> AlertEvent:
+    alert = missing_alert(state, limit)
+    state.alerts[alert.key] = alert
+    return fire(state, alert, state.time + limit, incident=(alert.rule, format_time(state.time)))
 
 
 def next_deadline(state: GpuState, rules: Rules, silence_from: float = -inf) -> float:
@@ -108,6 +130,7 @@ def fire(state: GpuState, alert: AlertState, at: float, *, incident: tuple[str, 
     ``incident`` replaces what the id of a new incident is made of.
     """
     state.evidence_dirty = True
+    alert.said_at = at
     alert.starts_at = alert.since if alert.phase == WAITING else at
     alert.phase = FIRING
     alert.deadline = alert.last_at + alert.clean_seconds if alert.clean_seconds > 0.0 else inf
@@ -121,6 +144,8 @@ def fire(state: GpuState, alert: AlertState, at: float, *, incident: tuple[str, 
     if state.history and not alert.history and alert.clean_seconds == 0.0:  # a told fault knows its own
         alert.history = True
         reason = HISTORY
+    if not alert.evidence:
+        alert.add_evidence({"kind": "condition", "since": format_time(alert.since)})
     alert.suppressed_by = _suppressed_by(state, alert)
     if alert.suppressed_by is not None:
         reason = INHIBITED
@@ -129,20 +154,33 @@ def fire(state: GpuState, alert: AlertState, at: float, *, incident: tuple[str, 
     return alert_event(state, alert, "firing", at, reason)
 
 
-def resolve(
-    state: GpuState, alert: AlertState, at: float, reason: str, *, ends_at: float | None = None
-) -> AlertEvent:
+def resolve(state: GpuState, alert: AlertState, at: float, reason: str) -> AlertEvent:
     """Say that ``alert`` is over since ``at`` and forget it."""
     state.evidence_dirty = True
     del state.alerts[alert.key]
-    return alert_event(state, alert, "resolved", at, reason, ends_at=at if ends_at is None else ends_at)
+    at = max(at, alert.said_at)
+    return alert_event(state, alert, "resolved", at, reason, ends_at=at)
 
 
 def strengthen(
-    state: GpuState, alert: AlertState, at: float, *, severity: Severity, page: bool, action: str, summary: str
+    state: GpuState,
+    alert: AlertState,
+    at: float,
+    *,
+    severity: Severity,
+    page: bool,
+    action: str,
+    summary: str,
+    history: bool,
 ) -> AlertEvent | None:
-    """Raise an open alert; severity and page never fall. Return the event where something is new to say."""
+    """Raise an open alert; severity and page never fall. Return the event where something is new to say.
+
+    What was true before the system looked becomes an alert like any other once it grows worse before its
+    eyes (``history`` false).
+    """
     raised = SEVERITY_RANK[severity] > SEVERITY_RANK[alert.severity]
+    if raised and alert.history and not history:
+        alert.history = False
     pages = page and not alert.page and not alert.history and alert.suppressed_by is None
     acts = action != alert.action
     if not (raised or pages or acts):
@@ -156,6 +194,7 @@ def strengthen(
         alert.summary = summary
     if not alert.open:
         return None
+    alert.said_at = at = max(at, alert.said_at)
     return alert_event(state, alert, "firing", at, SEVERITY_RAISED if raised or pages else ACTION_CHANGED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from models.alerts.alert_state import AlertState
@@ -37,7 +38,9 @@ _FLAGS: Final[tuple[tuple[str, int, Severity, bool, str], ...]] = (
 
 def memory_rules(state: GpuState, rules: Rules, events: list[AlertEvent]) -> None:
     """Move the rules of memory by the last sample."""
-    count = state.increments.get(DBE, 0.0) or state.increments.get(DBE_AGGREGATE, 0.0)
+    # The board's lifetime count stands in only where the driver's is not measured: the two tell one error.
+    slot = DBE if state.values[DBE] == state.values[DBE] else DBE_AGGREGATE
+    count = state.increments.get(slot, 0.0)
     if count > 0.0:
         _uncorrected(state, count, rules, events)
     _corrected_rate(state, rules, events)
@@ -91,7 +94,7 @@ def _standing(
         if value != value or state.time <= alert.last_at:
             return
         alert.clean_seconds = 0.0
-        alert.deadline = float("inf")
+        alert.deadline = inf
         state.evidence_dirty = True
     hold(
         state,
@@ -112,7 +115,8 @@ def _uncorrected(state: GpuState, count: float, rules: Rules, events: list[Alert
     near = max(rules.containment_seconds, rules.silence_intervals * state.interval_seconds)
     contained = recent(state, CONTAINED, at, near) and not recent(state, UNCONTAINED, at, near)
     before: float | None = state.said.get("uncorrected_at")
-    repeated = before is not None and at - before <= rules.uncorrected_repeat_seconds
+    apart = inf if before is None else at - before
+    repeated = rules.containment_seconds < apart <= rules.uncorrected_repeat_seconds
     state.said["uncorrected_at"] = at
     severe = repeated or not contained
     what = "again within 24 h" if repeated else "contained" if contained else "not contained"
@@ -169,7 +173,14 @@ def _corrected_rate(state: GpuState, rules: Rules, events: list[AlertEvent]) -> 
         )
     elif active:
         said = strengthen(
-            state, alert, state.time, severity=severity, page=False, action=alert.action, summary=summary
+            state,
+            alert,
+            state.time,
+            severity=severity,
+            page=False,
+            action=alert.action,
+            summary=summary,
+            history=state.history,
         )
         if said is not None:
             events.append(said)

@@ -43,7 +43,17 @@ def alert_event(
         evidence.append({"kind": "incident", "open_rules": sorted(others)})
     namespace, pod = labels.get("namespace"), labels.get("pod")
     return AlertEvent(
-        event_id=digest(fingerprint, alert.incident_id, status, starts_at, updated_at, reason),
+        event_id=digest(
+            fingerprint,
+            alert.incident_id,
+            status,
+            starts_at,
+            updated_at,
+            reason,
+            alert.severity,
+            alert.page,
+            alert.action,
+        ),
         incident_id=alert.incident_id,
         fingerprint=fingerprint,
         dedup_key=digest(scope, id, alert.cause),

@@ -6,6 +6,7 @@ from math import inf
 from typing import Final
 
 from models.alerts.alert_state import AlertState
+from models.alerts.causes import CauseClass
 from models.alerts.faults import tell
 from models.alerts.lifecycle import CLEARED, resolve
 from models.alerts.rules_settings import Rules
@@ -15,6 +16,7 @@ from models.state import GpuState
 from schemas.alert import AlertEvent
 from schemas.times import format_time
 
+_FAULTS: Final = frozenset(("gpu_lost", "xid_hardware", "xid_driver", "ecc_uncorrected"))
 # Restart, drain peer-to-peer, drain and reset: they take the node or its neighbours from their jobs.
 PAGING_ACTIONS: Final = frozenset((2, 3, 4))
 
@@ -24,6 +26,12 @@ def recovery_asked(state: GpuState) -> bool:
     alert: AlertState | None = state.alerts.get("recovery_action")
     told = alert is not None and alert.open and alert.value in PAGING_ACTIONS
     return told or state.lasting[RECOVERY_ACTION] in PAGING_ACTIONS
+
+
+def _cause(state: GpuState) -> CauseClass:
+    """An action is asked for because of a fault: it belongs to the incident of the one told last."""
+    faults: list[AlertState] = [alert for alert in state.alerts.values() if alert.rule in _FAULTS]
+    return max(faults, key=lambda alert: (alert.last_at, alert.key)).cause if faults else "driver"
 
 
 def measured_recovery(state: GpuState, rules: Rules, events: list[AlertEvent]) -> None:
@@ -57,13 +65,13 @@ def tell_recovery(
     alert: AlertState | None = state.alerts.get(key)
     if action == 0:
         if alert is not None:
-            events.append(resolve(state, alert, max(at, alert.starts_at), CLEARED))
+            events.append(resolve(state, alert, at, CLEARED))
         return
     text = RECOVERY_ACTIONS.get(action, f"recovery action {action}")
     draft = AlertState(
         key,
         "recovery_action",
-        "driver",
+        _cause(state),
         at,
         severity="error",
         page=action in PAGING_ACTIONS,

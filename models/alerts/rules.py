@@ -150,8 +150,7 @@ def _seen_again(state: GpuState, missing: AlertState) -> AlertEvent:
         reason = "late_data"
     else:
         reason = "restarted" if state.reset_seen else "data_again"
-    at = max(missing.starts_at, state.time)
-    return resolve(state, missing, at, reason)
+    return resolve(state, missing, state.time, reason)
 
 
 def _score(

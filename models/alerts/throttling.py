@@ -113,7 +113,14 @@ def _say(
     summary = f"{what} in {minutes} of {WINDOW_MINUTES} minutes"
     if alert.open:
         said = strengthen(
-            state, alert, state.time, severity=severity, page=page, action=alert.action, summary=summary
+            state,
+            alert,
+            state.time,
+            severity=severity,
+            page=page,
+            action=alert.action,
+            summary=summary,
+            history=state.history,
         )
         if said is not None:
             events.append(said)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from models.alerts.catalogue import Catalogue, XidEntry
-from models.alerts.xid_lines import place
+from models.alerts.xid_lines import fatal, place
 from models.slots import GPU_PRESENT, XID_LAST
 from models.state import GpuState
 from schemas.ids import digest
@@ -16,6 +16,7 @@ from schemas.sample import Event, Sample
 Source = Literal["log", "nvml", "gauge"]
 
 LOST_CODE: Final = 79
+NVLINK5_CODES: Final = range(144, 151)
 KEPT_DIGESTS: Final = 64
 # Sources disagree on when a fault was: a scrape tells it up to a few intervals after the log.
 SAME_OCCURRENCE_SECONDS: Final = 60.0
@@ -28,7 +29,7 @@ REPEAT_SECONDS: Final = 86_400.0
 KEPT_BURSTS: Final = 5
 _KEPT_CODES: Final = 32
 _KEPT_PLACES: Final = 16
-_PLACE_PREFIX: Final = "13@"
+_PLACE_PREFIX: Final = "place "
 
 _LOST_TYPES: Final = frozenset(("lost", "gpu_lost", "nvml_lost"))
 _LOST_TEXT: Final = "fallen off the bus"
@@ -101,7 +102,8 @@ def _code(event: Event) -> int | None:
 
 def _first_time(state: GpuState, event: Event) -> bool:
     """Remember the event; False where it was taken before."""
-    mark = digest(state.gpu_id, event.type, event.code, event.time, digest(event.line))
+    subject = f"{state.gpu_id}/{event.pci_bus_id}" if state.is_host else state.gpu_id
+    mark = digest(subject, event.type, event.code, event.time, digest(event.line))
     if mark in state.digests:
         return False
     state.digests.append(mark)
@@ -121,7 +123,7 @@ def _take(
     line: str = "",
     pci: str | None = None,
 ) -> None:
-    told = _told(state, str(code), _KEPT_CODES)
+    told = _told(state, f"{code}@{pci}" if state.is_host else str(code), _KEPT_CODES)
     log_at, gauge_at, bursts = told
     interval = sample.interval_seconds or state.interval_seconds
     window = max(SAME_OCCURRENCE_SECONDS, SAME_OCCURRENCE_INTERVALS * interval)
@@ -147,6 +149,10 @@ def _take(
         count = _count_burst(_told(state, f"{_PLACE_PREFIX}{where}", _KEPT_PLACES)[2], at)
     if fresh:
         state.note(f"xid:{code}", at, history=history)
+    if source == "nvml":
+        state.note("lost", at, history=history)
+    if code in NVLINK5_CODES and fatal(line):
+        state.note(f"xid:{code}:fatal", at, history=history)
     taken.append(Occurrence(code, at, source, line, pci, history, catalogue.entry(code), count, fresh))
 
 

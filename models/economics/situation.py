@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from models.economics.prices import Prices
 from models.economics.value import MONTH_SECONDS, Situation
@@ -12,7 +12,7 @@ from schemas.side_input import Asset
 from schemas.times import parse_time
 
 # Where power is not measured: a share of the board's power.
-ASSUMED_POWER_RATIO = 0.6
+ASSUMED_POWER_RATIO: Final = 0.6
 
 
 class Hazard(Protocol):

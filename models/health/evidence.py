@@ -34,6 +34,12 @@ NVLINK: Final = "nvlink_failed"
 LOST: Final = "lost"
 SLOWDOWN: Final = "thermal_slowdown"
 
+# An event's own clock may run ahead; further than this it says nothing of the order of event and reset.
+_CLOCK_AHEAD_SECONDS: Final = 60.0
+# A log read at the first start tells of events before the GPU was first sampled: whether a reset came between
+# cannot be known, so beyond this they are history, not health.
+_FIRST_SIGHT_SECONDS: Final = 600.0
+
 # Flags that stand while their last measured value is above zero.
 _FLAGS: Final = (
     (REMAP_FAILED, "row_remap_failed"),
@@ -61,7 +67,7 @@ def observe(state: GpuState, profile: Profile) -> None:
     """
     if state.reset_seen and state.evidence:
         for item in state.evidence.values():
-            if not item.reset_seen and item.last_at <= state.time:
+            if not item.reset_seen and not state.time < item.last_at <= state.append_time + _CLOCK_AHEAD_SECONDS:
                 item.reset_seen = True
                 item.loaded_mark = state.loaded_seconds
                 state.evidence_dirty = True
@@ -151,7 +157,12 @@ def standing(state: GpuState, profile: Profile) -> list[Standing]:
     sram = state.total(SRAM_CORRECTED, week)
     if sram > profile.memory.sram_corrected_limit_7d:
         found.append(Standing("sram_corrected_7d", 1, sram))
-    found.extend(Standing(kind, item.count, float(item.count)) for kind, item in state.evidence.items())
+    first_sight = state.first_time - _FIRST_SIGHT_SECONDS
+    found.extend(
+        Standing(kind, item.count, float(item.count))
+        for kind, item in state.evidence.items()
+        if not item.last_at < first_sight
+    )
     return [item for item in found if item.kind in profile.overall_caps or item.kind in profile.memory_caps]
 
 

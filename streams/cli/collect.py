@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from streams.cli._settings import load_connected_settings
+
 
 @click.command()
 @click.option("--url", "urls", multiple=True, help="Exporter, such as http://host:9400/metrics; may be repeated.")
@@ -26,10 +28,8 @@ def command(urls: tuple[str, ...], host_id: str | None, interval: float | None, 
 
     from collectors.scrape import Exporter
     from streams.collecting import exporter_host, run_collect
-    from streams.embedded.run_file import connected
-    from streams.settings import Settings
 
-    settings = connected(Settings())
+    settings = load_connected_settings()
     wanted = urls or tuple(url.strip() for url in settings.dcgm_urls.split(",") if url.strip())
     if not wanted:
         raise click.UsageError("name an exporter: --url http://host:9400/metrics, or GPU_HEALTH_DCGM_URLS")

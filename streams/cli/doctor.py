@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from streams.cli._settings import load_connected_settings
+
 
 @click.command()
 @click.option("--url", "urls", multiple=True, help="Exporter to check [default: GPU_HEALTH_DCGM_URLS].")
@@ -30,12 +32,10 @@ def command(urls: tuple[str, ...], parts: tuple[str, ...], form: str) -> None:
 
     from streams.doctor.finding import as_table, exit_code
     from streams.doctor.run import diagnose
-    from streams.embedded.run_file import connected
-    from streams.settings import Settings
 
     # The client libraries log each attempt; here the finding says it once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    settings = connected(Settings())
+    settings = load_connected_settings()
     wanted = urls or tuple(url.strip() for url in settings.dcgm_urls.split(",") if url.strip())
     findings = asyncio.run(diagnose(settings, wanted, parts))
     click.echo(as_table(findings) if form == "table" else msgspec.json.encode(findings).decode())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from streams.cli._settings import load_connected_settings
+
 
 @click.command()
 @click.option(
@@ -41,6 +43,11 @@ import click
     show_default=True,
     help="All signals, or the original guide's message (without a key).",
 )
+@click.option(
+    "--assets",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write the fleet's asset list as CSV, then exit.",
+)
 @click.option("--stdout", is_flag=True, help="Print JSON lines; with --duration without waiting.")
 def command(
     gpus: int,
@@ -52,6 +59,7 @@ def command(
     start: str | None,
     faults: str,
     form: str,
+    assets: str | None,
     stdout: bool,
 ) -> None:
     """Simulate a GPU fleet: loads, heat, power, errors, and faults that begin when you say.
@@ -62,14 +70,13 @@ def command(
     \b
     Example:
       gpu-health simulate --gpus 50 --seed 1 --history 7d
+      gpu-health simulate --gpus 50 --assets fleet.csv && gpu-health assets import fleet.csv
       gpu-health simulate --gpus 8 --faults off_bus@3@60 --duration 5m --stdout
     """
     import asyncio
     from typing import Literal, cast
 
-    from streams.embedded.run_file import connected
-    from streams.settings import Settings
-    from streams.simulating import Plan, parse_duration, run_simulation
+    from streams.simulating import Plan, assets_csv, parse_duration, run_simulation
 
     try:
         plan = Plan(
@@ -87,4 +94,8 @@ def command(
         prepared = plan.prepare()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    raise SystemExit(asyncio.run(run_simulation(connected(Settings()), plan, prepared)))
+    if assets is not None:
+        with click.open_file(assets, "w", encoding="utf-8") as file:
+            file.write(assets_csv(prepared.world))
+        return
+    raise SystemExit(asyncio.run(run_simulation(load_connected_settings(), plan, prepared)))

@@ -13,7 +13,10 @@ from streams.settings import Settings
 
 # A minute is computed once its last samples had this long to arrive; later ones compute it again.
 MINUTE_GRACE: Final = timedelta(seconds=10)
-MINUTES_A_CALL: Final = 60
+# At 10,000 GPUs and one sample each 10 s a minute is 60,000 rows: a call stays within seconds.
+MINUTES_A_CALL: Final = 15
+# Deleting a day of a large fleet's events takes longer than a batch of rows may.
+TIMEOUT_SECONDS: Final = 600.0
 # The continuous aggregate's own policy looks this far back (sql/metrics/004, start_offset), less a margin.
 POLICY_WINDOW: Final = timedelta(minutes=90)
 DAYS_AHEAD: Final = 2

@@ -61,14 +61,14 @@ async def _status(connection: Connection, part: Part, tables: tuple[str, ...], s
     sizes = [dict(row) async for row in sql.table_sizes(connection, names=list(tables))]
     retention = _retention_days(settings, plain)
     for size in sizes:
+        if not plain and size["name"] == METRICS_TABLE:
+            size["size_bytes"] = await sql.hypertable_size(connection, name=METRICS_TABLE)
         estimated = size.pop("estimated_rows")
         small = size["size_bytes"] < _COUNTED_BYTES
         text = sql.count_rows.sql.format(table=size["name"])
         size["rows"] = await connection.fetchval(text) if small else estimated
         size["rows_estimated"] = not small
         size["retention_days"] = retention.get(size["name"])
-        if not plain and size["name"] == METRICS_TABLE:
-            size["size_bytes"] = await sql.hypertable_size(connection, name=METRICS_TABLE)
     return DatabaseStatus(
         part=part,
         database=server["database"],

@@ -110,8 +110,7 @@ async def _lags(settings: Settings) -> list[Finding]:
         findings: list[Finding] = []
         for role in _ROLES:
             group = settings.group(role)
-            committed = await admin.list_consumer_group_offsets(group)
-            known = {tp: found.offset for tp, found in committed.items() if tp.topic == topic and found.offset >= 0}
+            known = await _committed(admin, group, topic)
             lag = sum(ends[tp] - max(known.get(tp, 0), begins[tp]) for tp in partitions)
             findings.append(_lag(group, role, known=bool(known), lag=lag))
         return findings

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import aiohttp
 import msgspec
 
 from schemas.status import GpuStatus
+from schemas.times import parse_time
 from streams.embedded.ports import LOOPBACK
 from streams.settings import Settings
 
@@ -16,6 +18,7 @@ _PATIENCE_SECONDS = 180.0
 _POLL_SECONDS = 1.0
 _SAY_EVERY_SECONDS = 5.0
 _WORST = 5
+_RECENT_SECONDS = 60.0
 
 
 class _Fleet(msgspec.Struct):
@@ -24,13 +27,16 @@ class _Fleet(msgspec.Struct):
 
 
 async def await_fleet(settings: Settings, *, expected: int, simulated: bool, report: Callable[[str], None]) -> None:
-    """Report how many GPUs are scored until ``expected`` are (at most 3 minutes), then the fleet's summary."""
+    """Report how many GPUs are scored until ``expected`` are (at most 3 minutes), then the fleet's summary.
+
+    A GPU counts once its present is scored: while a history is read, nothing is said about now.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PATIENCE_SECONDS
     say_at = loop.time() + _SAY_EVERY_SECONDS
     while True:
         gpus = await _gpus(settings)
-        scored = sum(gpu.overall_score is not None for gpu in gpus or ())
+        scored = sum(_is_present(gpu, time.time()) for gpu in gpus or ())
         if gpus is not None and scored >= expected:
             break
         if loop.time() >= deadline:
@@ -42,6 +48,11 @@ async def await_fleet(settings: Settings, *, expected: int, simulated: bool, rep
         await asyncio.sleep(_POLL_SECONDS)
     for line in summary(gpus or (), simulated):
         report(line)
+
+
+def _is_present(gpu: GpuStatus, now: float) -> bool:
+    recent = now - parse_time(gpu.last_seen) <= max(_RECENT_SECONDS, 4 * gpu.interval_seconds)
+    return gpu.overall_score is not None and (recent or gpu.missing)
 
 
 def summary(gpus: Sequence[GpuStatus], simulated: bool) -> list[str]:

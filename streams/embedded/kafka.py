@@ -24,9 +24,13 @@ from streams.embedded.kafka_properties import LOG4J, server_properties
 from streams.embedded.leftover import end_leftover
 from streams.embedded.process import ChildCrashed, describe_exit, ended, spawn, stop
 from streams.settings import Settings
+from streams.topic_admin import await_leaders
 
 VERSION = "4.3.1"
 _ATTEMPTS = 3
+# Group, transaction: the coordinator types of Kafka's FindCoordinator request.
+_COORDINATORS = (0, 1)
+_COORDINATOR_TOPICS = ("__consumer_offsets", "__transaction_state")
 _FORMAT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 
@@ -88,7 +92,7 @@ class EmbeddedKafka:
         return f"{ports.LOOPBACK}:{self.port}"
 
     async def start(self, timeout_seconds: float = 60.0) -> None:
-        """Install what is missing, start the broker, and return when it answers a metadata request.
+        """Install what is missing, start the broker, and return when it serves metadata, groups and transactions.
 
         Call it from the main thread: the broker dies with the thread that starts it.
 
@@ -200,7 +204,7 @@ class EmbeddedKafka:
             if crash is not None:
                 raise ChildCrashed(crash)
             # The client logs each refused connection: it is asked only once somebody listens.
-            if not ports.is_free(self.port) and await _brokers(self.bootstrap):
+            if not ports.is_free(self.port) and await _serves(self.bootstrap):
                 return
             await asyncio.sleep(_POLL_SECONDS)
         await self.stop()
@@ -210,14 +214,21 @@ class EmbeddedKafka:
         )
 
 
-async def _brokers(bootstrap: str) -> int:
-    """Return how many brokers a metadata request finds; 0 while nobody answers it."""
+async def _serves(bootstrap: str) -> bool:
+    """Tell whether a metadata request finds a broker, and groups and transactions have their coordinators.
+
+    The coordinators' topics are made when they are first asked for. Asked for here, no client of a new
+    broker has to wait for them, or logs an error.
+    """
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
     try:
         await client.start()
         cluster = await client.describe_cluster()
-        return len(cluster["brokers"])
+        for kind in _COORDINATORS:
+            await client.find_coordinator("any", kind)
+        await await_leaders(Settings(broker=bootstrap), client, _COORDINATOR_TOPICS)
+        return bool(cluster["brokers"])
     except (KafkaError, OSError):
-        return 0
+        return False
     finally:
         await client.close()

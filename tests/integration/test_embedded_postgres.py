@@ -14,6 +14,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from streams.embedded import postgres_place
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.process import ChildCrashed
 
@@ -100,3 +101,28 @@ async def test_root_keeps_its_folder_closed(server_folder: Path) -> None:
     finally:
         await one.stop()
         shutil.rmtree(one.place.data.parent, ignore_errors=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that the server's account cannot reach")
+async def test_root_may_keep_the_project_in_its_own_home(
+    server_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = postgres_place._installed_binaries().parents[1]
+    home = server_folder / "home"
+    home.mkdir(mode=0o700)
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.exists():
+            shutil.copytree(folder, home / folder.name)
+    binaries = home / package.name / "pginstall" / "bin"
+    monkeypatch.setattr(postgres_place, "_installed_binaries", lambda: binaries)
+    monkeypatch.setattr(postgres_place, "_ROOT_HOME", server_folder / "var")
+    one = EmbeddedPostgres(home / ".gpu-health", durable=False)
+    assert one.place.binaries.is_relative_to(server_folder / "var")
+    try:
+        await one.start()
+        assert await _fetch(one.dsn(), "SELECT 1") == 1
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        # The next start finds the copy whole.
+        assert postgres_place.choose_place(home / ".gpu-health") == one.place
+    finally:
+        await one.stop()

@@ -23,6 +23,25 @@ async def test_a_record_goes_through_the_broker(topics: Settings) -> None:
     assert record.timestamp_type == 1, "the raw topic must have the append time"
 
 
+async def test_groups_and_transactions_are_served_at_once(topics: Settings) -> None:
+    """A client that comes too early logs an error, and any logged error fails a test."""
+    producer = AIOKafkaProducer(transactional_id=topics.group("test"), **client_options(topics))
+    await producer.start()
+    async with producer.transaction():
+        await producer.send_and_wait(topics.topic(METRICS_RAW), b"value")
+    await producer.stop()
+    consumer = AIOKafkaConsumer(
+        topics.topic(METRICS_RAW),
+        group_id=topics.group("test"),
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        **client_options(topics),
+    )
+    await consumer.start()
+    assert (await consumer.getone()).value == b"value"
+    await consumer.stop()
+
+
 async def test_a_fresh_database_answers(database_dsn: str) -> None:
     connection = await asyncpg.connect(database_dsn)
     assert await connection.fetchval("SHOW server_version_num") >= "180000"

@@ -84,24 +84,23 @@ async def worker(settings: Settings, folder: Path) -> AsyncIterator[View]:
         "GPU_HEALTH_SESSION_TIMEOUT_SECONDS": "6",
     }
     log = folder / f"view-{port}.log"
+    process = _start(environment, log)
+    async with aiohttp.ClientSession() as session:
+        try:
+            yield View(f"http://127.0.0.1:{port}", process, log, session)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    await asyncio.to_thread(process.wait, 20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def _start(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _RUN],
-            env=environment,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-        async with aiohttp.ClientSession() as session:
-            try:
-                yield View(f"http://127.0.0.1:{port}", process, log, session)
-            finally:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGTERM)
-                    try:
-                        await asyncio.to_thread(process.wait, 20)
-                    except subprocess.TimeoutExpired:
-                        process.kill()
-                        process.wait()
+        return subprocess.Popen([sys.executable, "-c", _RUN], env=environment, stdout=out, stderr=subprocess.STDOUT)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

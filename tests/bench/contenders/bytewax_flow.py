@@ -26,6 +26,10 @@ class _Discard(DynamicSink[Any]):
         return _Nowhere()
 
 
+def _keyed(message: Any) -> tuple[str, Any]:
+    return message.key.decode(), message
+
+
 def run(args: Arguments) -> None:
     step = Step()
     watch = Stopwatch(args)
@@ -41,10 +45,10 @@ def run(args: Arguments) -> None:
     flow = Dataflow("step")
     source = KafkaSource([args.broker], [args.topic], tail=True, batch_size=1000)
     stream = op.input("raw", flow, source)
-    keyed = op.map("key", stream, lambda message: (message.key.decode(), message))
+    keyed = op.map("key", stream, _keyed)
     records = op.stateful_flat_map("step", keyed, take)
     op.output("out", records, _Discard())
-    run_main(flow)
+    run_main(flow)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

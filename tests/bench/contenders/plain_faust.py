@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from typing import Any
 
 import faust
@@ -23,6 +24,7 @@ async def run(args: Arguments) -> None:
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
         topic_disable_leader=True,
+        datadir=tempfile.mkdtemp(prefix="gh-plain-"),
     )
     topic = app.topic(args.topic, value_serializer="raw", key_serializer="raw")
     table: Any = app.Table(f"{args.prefix}plain-state", partitions=args.partitions, value_type=bytes, key_type=bytes)
@@ -31,7 +33,7 @@ async def run(args: Arguments) -> None:
     watch = Stopwatch(args)
     finished = asyncio.Event()
 
-    @app.agent(topic)  # type: ignore[untyped-decorator]
+    @app.agent(topic)
     async def score(stream: Any) -> None:
         async for event in stream.events():
             key = event.key

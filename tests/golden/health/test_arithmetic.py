@@ -10,6 +10,7 @@ import pytest
 
 from models.health.explain import health_score, rounded
 from models.health.load_model import LoadModel
+from models.health.overall import score
 from models.state import GpuState
 from tests.unit.models.health.gpu import HEALTHY, PROFILE, Gpu
 
@@ -170,6 +171,4 @@ def test_nothing_measured_is_null() -> None:
 
 
 def test_a_new_state_has_no_score() -> None:
-    from models.health.overall import score
-
     assert isnan(score(GpuState("GPU-1", "host-1"), PROFILE).overall)

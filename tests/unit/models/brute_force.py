@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf, nan
 
 HOUR = 3600
@@ -56,7 +57,7 @@ def taken(ticks: Sequence[Tick]) -> list[Tick]:
 def weights(ticks: Sequence[Tick]) -> list[float]:
     """Return the time that each sample stands for: to the one before, or its interval after a gap."""
     found = [ticks[0].interval]
-    for before, tick in zip(ticks, ticks[1:], strict=False):
+    for before, tick in pairwise(ticks):
         elapsed = tick.time - before.time
         gap = elapsed > max(40.0, 4.0 * max(tick.interval, before.interval))
         found.append(min(tick.interval, elapsed) if gap else elapsed)
@@ -95,7 +96,9 @@ def hours(ticks: Sequence[Tick]) -> dict[int, Hour]:
         hour.observed += weight
         hour.corrected += step
         if tick.bits is not None:
-            hour.thermal = (0.0 if hour.thermal != hour.thermal else hour.thermal) + (weight if tick.bits & 0x60 else 0)
+            hour.thermal = (0.0 if hour.thermal != hour.thermal else hour.thermal) + (
+                weight if tick.bits & 0x60 else 0
+            )
         minute = minutes.setdefault(int(tick.time) // 60, [])
         if tick.temp is not None:
             temps.setdefault(number, []).append((weight, tick.temp))

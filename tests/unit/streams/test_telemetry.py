@@ -49,9 +49,13 @@ def test_counts_and_lags() -> None:
 async def test_metrics_are_served_on_the_port_and_on_no_port_nothing() -> None:
     telemetry = Telemetry("store")
     port = free_port("127.0.0.1")
-    async with MetricsServer(telemetry, port), aiohttp.ClientSession() as session:
-        async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
-            assert (response.status, response.content_type) == (200, "text/plain")
-            assert 'role="store"' in await response.text()
+    url = f"http://127.0.0.1:{port}/metrics"
+    async with (
+        MetricsServer(telemetry, port),
+        aiohttp.ClientSession() as session,
+        session.get(url) as response,
+    ):
+        assert (response.status, response.content_type) == (200, "text/plain")
+        assert 'role="store"' in await response.text()
     async with MetricsServer(telemetry, 0):
         pass

@@ -101,7 +101,7 @@ def test_a_warm_slot_is_warmer_at_equal_work() -> None:
 @pytest.mark.parametrize(
     ("fault", "name", "low", "high"),
     [
-        ("hot_gpu", "DCGM_FI_DEV_GPU_TEMP", 86.0, 89.0),
+        ("hot_gpu", "DCGM_FI_DEV_GPU_TEMP", 85.0, 88.0),
         ("throttling", "DCGM_FI_DEV_GPU_TEMP", 83.0, 87.0),
         ("ecc_uncorrected", "DCGM_FI_DEV_ROW_REMAP_PENDING", 1.0, 1.0),
         ("ecc_uncorrected", "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL", 1.0, 1.0),

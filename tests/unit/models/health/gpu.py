@@ -28,7 +28,11 @@ HEALTHY: dict[str, MetricValue] = {
 
 
 def sample(
-    time: float, metrics: dict[str, MetricValue], *, interval: float | None = None, labels: dict[str, str] | None = None
+    time: float,
+    metrics: dict[str, MetricValue],
+    *,
+    interval: float | None = None,
+    labels: dict[str, str] | None = None,
 ) -> Sample:
     """Return the sample of ``metrics`` at ``time``."""
     raw = RawMessage(
@@ -79,7 +83,9 @@ class Gpu:
         energy = self.metrics.get("energy_joules_total")
         if isinstance(energy, float):
             watts = self.metrics.get("power_usage_watts")
-            self.metrics["energy_joules_total"] = energy + (watts if isinstance(watts, float) else 0.0) * self.interval
+            self.metrics["energy_joules_total"] = (
+                energy + (watts if isinstance(watts, float) else 0.0) * self.interval
+            )
         self.state.update(sample(self.time, dict(self.metrics), interval=self.interval), self.load_model)
         evidence.observe(self.state, self.profile)
         return score(self.state, self.profile)

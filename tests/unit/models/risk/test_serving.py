@@ -90,9 +90,21 @@ def test_a_dropped_cache_changes_nothing() -> None:
     for index in range(40):
         two.state.risk = None  # as after a restore
         time = one.now + 120.0 * (index + 1)
+        pending = 1.0 if index < 30 else 0.0
         results = []
         for gpu in (one, two):
-            gpu.state.update(sample(time, gpu_temp_celsius=80.0 + index % 7, ecc_sbe_volatile_total=float(index)))
+            if index == 10:
+                gpu.note("lost", time - 30.0)
+            if index == 20:
+                del gpu.state.evidence["lost"]
+            gpu.state.update(
+                sample(
+                    time,
+                    gpu_temp_celsius=80.0 + index % 7,
+                    ecc_sbe_volatile_total=float(index),
+                    row_remap_pending=pending,
+                )
+            )
             risk = assess(gpu.state, gpu.model, gpu.profile)
             results.append((risk.probability_30d, risk.probability_7d, risk.risk_score, tuple(risk.x), risk.points))
         assert results[0] == results[1]
@@ -131,6 +143,15 @@ def test_events_within_an_hour_are_one() -> None:
     gpu.note("dbe")
     gpu.run(10.0)
     assert gpu.state.said["risk_history"]["memory"][1] == pytest.approx(2.0, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", ["xid_latched:79", "corrected_storm", "xid:45", "xid:99999"])
+def test_what_is_no_hardware_event_is_no_history(kind: str) -> None:
+    gpu = Gpu()
+    gpu.note(kind, gpu.now)
+    risk = gpu.run(20.0)
+    assert "risk_history" not in gpu.state.said
+    assert risk.probability_30d == pytest.approx(risk.fleet_probability_30d)
 
 
 def test_history_is_written_only_when_something_happens() -> None:

@@ -1,0 +1,64 @@
+"""Open incidents as role notify keeps them: who was told what, so that a resolve finds its trigger."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from models.alerts.alert_state import SEVERITY_RANK
+from schemas.alert import AlertEvent
+
+_UNTOLD: Final = -1
+
+
+class Why(StrEnum):
+    """The reason of a decision: of telling people, or of not telling them."""
+
+    FIRST_FIRING = "first_firing"
+    SEVERITY_RAISED = "severity_raised"
+    REPEAT_INTERVAL = "repeat_interval"
+    RESOLVED = "resolved"
+    REMOVED = "removed"
+    MEMBER_RESOLVED = "member_resolved"
+    JOINED_INCIDENT = "joined_incident"
+    HISTORY = "history"
+    TOO_OLD = "too_old"
+    SUPPRESSED = "suppressed"
+    SILENCED = "silenced"
+    ACKNOWLEDGED = "acknowledged"
+    MAINTENANCE = "maintenance"
+    HELD_FOR_HOST = "held_for_host"
+    GROUPED_IN_HOST = "grouped_in_host"
+    EXPORTER_DOWN = "exporter_down"
+
+
+class Member(msgspec.Struct):
+    """One firing alert of an incident, as it was said last; ``noted_at``: the clock when it was read first."""
+
+    event: AlertEvent
+    noted_at: float
+
+
+class Incident(msgspec.Struct, kw_only=True):
+    """What is open, and what people were told of it."""
+
+    incident_id: str
+    members: dict[str, Member] = {}
+    receivers: list[str] = []
+    told_rank: int = _UNTOLD
+    told_page: bool = False
+    told_at: float = 0.0
+    decisions: int = 0
+    last_reason: str = ""
+
+    @property
+    def told(self) -> bool:
+        """Whether people were told of it."""
+        return self.told_rank != _UNTOLD
+
+
+def gravity(event: AlertEvent) -> tuple[bool, int]:
+    """Return what alerts are compared by: whether it pages, then its severity."""
+    return event.page, SEVERITY_RANK[event.severity]

@@ -1,0 +1,296 @@
+"""Role notify's decisions: who is woken, for what, and why not. No broker, no receiver, no clock of its own.
+
+Alerts are collected as they are read and decided by :meth:`NotifyLogic.advance`, once all is read: an alert's
+age cannot be told while an older record of the backlog is the newest thing known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Final
+
+import msgspec
+
+from agents.hosts import Hosts, Missing
+from agents.incidents import Incident, Member, Why, gravity
+from agents.ports import Checkpoint, Output
+from models.alerts.alert_state import SEVERITY_RANK
+from models.alerts.grouping import GPU_HOLD_SECONDS, HOST_MISSING, HostCause
+from models.alerts.silences import ends, in_effect
+from schemas.alert import AlertEvent, Severity
+from schemas.ids import digest
+from schemas.notification import Notification
+from schemas.operator_action import OperatorAction
+from schemas.raw import HOST_PREFIX
+from schemas.status import GpuStatus
+from schemas.times import format_time, parse_time
+from schemas.topics import ALERTS, NOTIFICATIONS, STATUS
+
+MAX_AGE_SECONDS: Final = 3600.0
+REPEAT_SECONDS: Final = 4 * 3600.0
+# An age below this is the ordinary way of an alert and says nothing to the reader.
+_TOLD_AGE_SECONDS: Final = 120.0
+# A condition counts as still there when the GPU's own samples said so within this time.
+_LIVE_SECONDS: Final = 600.0
+_LOOK_AGAIN_SECONDS: Final = 60.0
+# The clock moves about twice a second: a jump means that nothing was read in between.
+_GAP_SECONDS: Final = 30.0
+_INCIDENT, _HOST, _ACTION = b"i\x00", b"h\x00", b"a\x00"
+_BY_KIND: Final = {
+    "silence": Why.SILENCED,
+    "maintenance": Why.MAINTENANCE,
+    "acknowledgement": Why.ACKNOWLEDGED,
+}
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Someone who is told: of every page, and of tickets from ``min_severity`` on."""
+
+    name: str
+    min_severity: Severity = "warning"
+
+    def wants(self, event: AlertEvent) -> bool:
+        """Tell whether ``event`` is for this receiver."""
+        return event.page or SEVERITY_RANK[event.severity] >= SEVERITY_RANK[self.min_severity]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the receivers named in ``notification`` are to be sent, once it is committed."""
+
+    notification: Notification
+    alert: AlertEvent
+
+
+@dataclass(slots=True)
+class Said:
+    """What one checkpoint commits, and what is sent after it."""
+
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    deliveries: list[Delivery] = field(default_factory=list)
+
+
+class NotifyLogic:
+    """Keeps open incidents and decides on them.
+
+    Parameters
+    ----------
+    receivers
+        Who may be told; their order has no meaning.
+    status_records_per_second
+        What gpu-status is thinned to.
+    """
+
+    def __init__(self, receivers: Sequence[Receiver] = (), *, status_records_per_second: float = 300.0) -> None:
+        self._receivers = receivers
+        self._hosts = Hosts(status_records_per_second)
+        self._incidents: dict[str, Incident] = {}
+        self._actions: dict[str, OperatorAction] = {}
+        self._statuses: dict[str, tuple[float, frozenset[str]]] = {}
+        self._missing: dict[str, dict[str, Missing]] = {}
+        self._arrived: list[AlertEvent | str] = []
+        self._looks: dict[str, float] = {}
+        self._dirty: dict[bytes, None] = {}
+        self._said = Said()
+        self.clock = -inf
+
+    # -- what is read --------------------------------------------------------------------------------------
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """Take one live record of the state topic; one that is not of this logic is left alone."""
+        kind, name = key[:2], key[2:].decode()
+        if kind == _INCIDENT:
+            incident = msgspec.json.decode(value, type=Incident)
+            self._incidents[name] = incident
+            self._looks[name] = -inf
+            for member in incident.members.values():
+                self._note_missing(member.event, member.noted_at)
+        elif kind == _HOST:
+            self._hosts.restore(value)
+        elif kind == _ACTION:
+            self._actions[name] = msgspec.json.decode(value, type=OperatorAction)
+
+    def alert(self, event: AlertEvent) -> None:
+        """Take an alert's change of state; what notify itself said is known already."""
+        if event.rule != HOST_MISSING:
+            self._arrived.append(event)
+
+    def status(self, status: GpuStatus) -> None:
+        """Take a GPU's or a host's latest status."""
+        self._hosts.seen(status)
+        seen = parse_time(status.last_seen) if status.last_seen else -inf
+        self._statuses[status.gpu_id] = (seen, frozenset(alert.incident_id for alert in status.alerts))
+
+    def forgotten(self, gpu_id: str) -> None:
+        """Take a tombstone of gpu-status: what is open of this GPU is over."""
+        self._statuses.pop(gpu_id, None)
+        self._hosts.forget(gpu_id)
+        self._arrived.append(gpu_id)
+
+    def action(self, action: OperatorAction) -> None:
+        """Take what a person said.
+
+        Raises
+        ------
+        ValueError
+            One of its times is none.
+        """
+        if action.kind not in _BY_KIND:
+            return
+        ends(action), parse_time(action.at), parse_time(action.starts_at or action.at)
+        self._actions[action.action_id] = action
+        self._dirty[_ACTION + action.action_id.encode()] = None
+        self._looks = dict.fromkeys(self._looks, -inf)
+
+    # -- decisions -----------------------------------------------------------------------------------------
+
+    def advance(self, clock: float) -> None:
+        """Decide on all that was read, and on what fell due by ``clock`` (epoch s)."""
+        if clock - self.clock > _GAP_SECONDS:
+            self._hosts.start_afresh(clock)
+        self.clock = max(self.clock, clock)
+        arrived, self._arrived = self._arrived, []
+        for one in arrived:
+            if isinstance(one, str):
+                self._remove(one)
+            elif one.status == "resolved":
+                self._resolve(one, Why.RESOLVED)
+            else:
+                self._fire(one)
+        self._judge_hosts()
+        for incident_id in [id for id, look in self._looks.items() if look <= self.clock]:
+            self._assess(self._incidents[incident_id], None)
+        over = [id for id, action in self._actions.items() if ends(action) <= self.clock]
+        for action_id in over:
+            del self._actions[action_id]
+            self._dirty[_ACTION + action_id.encode()] = None
+
+    def _fire(self, event: AlertEvent) -> None:
+        incident = self._incidents.get(event.incident_id)
+        if incident is None:
+            incident = self._incidents[event.incident_id] = Incident(incident_id=event.incident_id)
+        known = incident.members.get(event.fingerprint)
+        noted_at = known.noted_at if known is not None else self.clock
+        incident.members[event.fingerprint] = Member(event, noted_at)
+        if event.rule == "exporter_down" and event.host_id:
+            self._hosts.exporter(event.host_id, up=False)
+        self._note_missing(event, noted_at)
+        self._assess(incident, event)
+
+    def _resolve(self, event: AlertEvent, why: Why) -> None:
+        if event.rule == "exporter_down" and event.host_id:
+            self._hosts.exporter(event.host_id, up=True)
+        if event.rule == "gpu_missing":
+            self._found(event)
+        incident = self._incidents.get(event.incident_id)
+        if incident is None:
+            self._record(Incident(incident_id=event.incident_id), event, why, page=False, receivers=[])
+            return
+        incident.members.pop(event.fingerprint, None)
+        if incident.members:
+            self._record(incident, event, Why.MEMBER_RESOLVED, page=False, receivers=[])
+            self._assess(incident, None)
+            return
+        configured = {receiver.name for receiver in self._receivers}
+        receivers = [name for name in incident.receivers if name in configured]
+        self._record(incident, event, why, page=incident.told_page, receivers=receivers)
+        del self._incidents[incident.incident_id]
+        self._looks.pop(incident.incident_id, None)
+
+    def _remove(self, gpu_id: str) -> None:
+        """A GPU was forgotten: its alerts resolve, since nothing will say so any more."""
+        scope, id = ("host", gpu_id.removeprefix(HOST_PREFIX)) if gpu_id.startswith(HOST_PREFIX) else ("gpu", gpu_id)
+        at = format_time(self.clock)
+        for incident in list(self._incidents.values()):
+            for member in list(incident.members.values()):
+                event = member.event
+                if event.scope == scope and id == (event.gpu_id or event.host_id) and event.rule != HOST_MISSING:
+                    over = msgspec.structs.replace(
+                        event, status="resolved", reason=Why.REMOVED, updated_at=at, ends_at=at
+                    )
+                    self._resolve(over, Why.REMOVED)
+
+    def _assess(self, incident: Incident, news: AlertEvent | None) -> None:
+        """Tell people of ``incident`` or do not; ``news`` is what was just said of it, if anything."""
+        look = inf
+        blocked: dict[str, Why] = {}
+        free: list[AlertEvent] = []
+        for fingerprint, member in incident.members.items():
+            why, again = self._block(incident, member)
+            look = min(look, again)
+            if why is None:
+                free.append(member.event)
+            else:
+                blocked[fingerprint] = why
+        if not free:
+            gravest = max((member.event for member in incident.members.values()), key=gravity)
+            self._quiet(incident, news or gravest, blocked[(news or gravest).fingerprint])
+        else:
+            event = max(free, key=gravity)
+            page, rank = gravity(event)
+            if not incident.told:
+                self._tell(incident, event, Why.FIRST_FIRING)
+            elif rank > incident.told_rank or (page and not incident.told_page):
+                self._tell(incident, event, Why.SEVERITY_RAISED)
+            elif page and self.clock >= incident.told_at + REPEAT_SECONDS:
+                self._tell(incident, event, Why.REPEAT_INTERVAL)
+            elif news is not None:
+                self._quiet(incident, news, blocked.get(news.fingerprint, Why.JOINED_INCIDENT))
+            if page:
+                look = min(look, incident.told_at + REPEAT_SECONDS)
+        self._looks[incident.incident_id] = look
+        self._dirty[_INCIDENT + incident.incident_id.encode()] = None
+
+    def _block(self, incident: Incident, member: Member) -> tuple[Why | None, float]:
+        """Return why this alert is not for people now (None: it is), and when to look again."""
+        event = member.event
+        if event.suppressed_by is not None:
+            return Why.SUPPRESSED, inf
+        if event.history and event.reason != "first_sight":
+            return Why.HISTORY, inf
+        action = in_effect(self._actions.values(), event, self.clock)
+        if action is not None:
+            return _BY_KIND[action.kind], ends(action)
+        if event.rule == "gpu_missing":
+            cause = self._cause(event.host_id)
+            if cause is HostCause.EXPORTER_DOWN:
+                return Why.EXPORTER_DOWN, inf
+            if self.clock < member.noted_at + GPU_HOLD_SECONDS:
+                return Why.HELD_FOR_HOST, member.noted_at + GPU_HOLD_SECONDS
+            if cause.lost:
+                return Why.GROUPED_IN_HOST, inf
+        elif not incident.told and self._age(event) > MAX_AGE_SECONDS and not self._holds(event):
+            return Why.TOO_OLD, self.clock + _LOOK_AGAIN_SECONDS
+        return None, inf
+
+    def _age(self, event: AlertEvent) -> float:
+        return self.clock - parse_time(event.updated_at)
+
+    def _holds(self, event: AlertEvent) -> bool:
+        """Whether the GPU's own recent samples still say so."""
+        subject = event.gpu_id if event.gpu_id is not None else f"{HOST_PREFIX}{event.host_id}"
+        seen, incidents = self._statuses.get(subject, (-inf, frozenset[str]()))
+        return seen >= self.clock - _LIVE_SECONDS and event.incident_id in incidents
+
+    # -- hosts ---------------------------------------------------------------------------------------------
+
+    def _note_missing(self, event: AlertEvent, noted_at: float) -> None:
+        if event.rule == "gpu_missing" and event.gpu_id is not None and event.host_id:
+            explained = event.suppressed_by is not None
+            one = Missing(parse_time(event.starts_at), noted_at, explained)
+            self._missing.setdefault(event.host_id, {})[event.gpu_id] = one
+
+    def _found(self, event: AlertEvent) -> None:
+        missing = self._missing.get(event.host_id or "")
+        if missing is not None and event.gpu_id is not None:
+            missing.pop(event.gpu_id, None)
+
+    def _cause(self, host_id: str | None) -> HostCause:
+        """Return the cause as it was judged last; events that it leads to are said by ``_judge_hosts``."""
+        if not host_id:
+            return HostCause.NONE
+        return self._causes.get(host_id, HostCause.NONE)

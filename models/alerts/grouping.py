@@ -1,0 +1,155 @@
+"""A lost host: GPUs that went silent together are one incident of their host, not one each.
+
+A host alone cannot be seen to be lost by any of its GPUs, so this is decided where all of them are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from models.alerts.causes import cause_of
+from models.alerts.record import RUNBOOKS
+from schemas.alert import AlertEvent, Status
+from schemas.ids import digest
+from schemas.times import format_time
+
+HOST_MISSING: Final = "host_missing"
+# What the others of a host have time to say before one missing GPU counts as alone.
+GPU_HOLD_SECONDS: Final = 10.0
+# Reboots, driver reloads and roll-outs take 1 to 15 minutes; most of them less than this.
+HOST_HOLD_SECONDS: Final = 300.0
+# A GPU that has said nothing for longer is no evidence about its host.
+KNOWN_SECONDS: Final = 86_400.0
+_ACTION: Final = "Check the host: power, network, console; its GPUs need nothing until it is back"
+
+
+class HostCause(StrEnum):
+    """Why GPUs of one host are missing together."""
+
+    NONE = "none"
+    EXPORTER_DOWN = "exporter_down"
+    ALL_MISSING = "all_missing"
+    HEARTBEAT_SILENT = "heartbeat_silent"
+
+    @property
+    def lost(self) -> bool:
+        """Whether the host itself is taken to be lost."""
+        return self in (HostCause.ALL_MISSING, HostCause.HEARTBEAT_SILENT)
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What is known of a host.
+
+    Parameters
+    ----------
+    gpus
+        Last append time (epoch s) of each of its GPUs.
+    missing
+        GPUs whose silence is unexplained.
+    explained
+        GPUs that are silent because they are known to be lost.
+    heartbeat_at, heartbeat_limit_seconds
+        Append time of the last heartbeat (-inf: it never sent one), and how long it may stay away.
+    exporter_up
+        What the last heartbeat said of the exporter; None: nothing.
+    """
+
+    gpus: Mapping[str, float]
+    missing: Collection[str]
+    explained: Collection[str]
+    heartbeat_at: float
+    heartbeat_limit_seconds: float
+    exporter_up: bool | None
+
+
+def host_cause(facts: HostFacts, clock: float) -> HostCause:
+    """Return what explains the missing GPUs of a host at ``clock`` (epoch s); NONE: each stands alone.
+
+    A heartbeat that stays away counts only while no GPU of the host was heard after it should have come.
+
+    >>> facts = HostFacts({"a": 100.0, "b": 100.0}, {"a", "b"}, set(), 140.0, 40.0, True)
+    >>> host_cause(facts, 150.0)
+    <HostCause.ALL_MISSING: 'all_missing'>
+    """
+    if not facts.missing:
+        return HostCause.NONE
+    heartbeat_due = facts.heartbeat_at + facts.heartbeat_limit_seconds
+    silent = clock > heartbeat_due
+    if facts.exporter_up is False and not silent:
+        return HostCause.EXPORTER_DOWN
+    others = [
+        gpu_id
+        for gpu_id, appended in facts.gpus.items()
+        if appended >= clock - KNOWN_SECONDS and gpu_id not in facts.missing and gpu_id not in facts.explained
+    ]
+    if not others:
+        return HostCause.ALL_MISSING
+    # Where no heartbeat was ever heard the due time is -inf: every GPU was heard after it.
+    if silent and not any(facts.gpus[gpu_id] > heartbeat_due for gpu_id in others):
+        return HostCause.HEARTBEAT_SILENT
+    return HostCause.NONE
+
+
+def host_event(
+    host_id: str,
+    status: Status,
+    reason: str,
+    *,
+    members: Collection[str],
+    starts_at: float,
+    at: float,
+    heartbeat: bool,
+    rack_id: str | None,
+) -> AlertEvent:
+    """Return the record of a host that is lost since ``starts_at``, or is back at ``at`` (epoch s).
+
+    Its ids follow from the host and the start alone, so that the same loss told again has the same ids.
+    """
+    fingerprint = digest("host", host_id, HOST_MISSING)
+    starts = format_time(starts_at)
+    incident_id = digest("host", host_id, HOST_MISSING, starts)
+    gpus = f"{len(members)} GPU{'s' if len(members) != 1 else ''}"
+    if status == "resolved":
+        summary = f"{host_id} reports again"
+    elif heartbeat:
+        summary = f"All of {host_id} is silent ({gpus}); its heartbeat still comes"
+    else:
+        summary = f"{host_id} is silent: {gpus} and the heartbeat"
+    return AlertEvent(
+        event_id=digest(fingerprint, incident_id, status, starts, reason),
+        incident_id=incident_id,
+        fingerprint=fingerprint,
+        dedup_key=digest("host", host_id, cause_of(HOST_MISSING)),
+        status=status,
+        rule=HOST_MISSING,
+        cause_class=cause_of(HOST_MISSING),
+        severity="critical",
+        page=True,
+        history=False,
+        reason=reason,
+        scope="host",
+        gpu_id=None,
+        host_id=host_id,
+        members=sorted(members),
+        suppressed_by=None,
+        model=None,
+        serial=None,
+        pci_bus_id=None,
+        slot=None,
+        rack_id=rack_id,
+        workload=None,
+        starts_at=starts,
+        updated_at=format_time(at),
+        ends_at=format_time(at) if status == "resolved" else None,
+        value=float(len(members)),
+        limit=None,
+        unit="GPUs",
+        summary=summary,
+        action=_ACTION,
+        evidence=[{"kind": "missing_gpus", "gpu_ids": sorted(members)}],
+        runbook=f"{RUNBOOKS}#{HOST_MISSING}",
+    )

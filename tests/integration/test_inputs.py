@@ -1,0 +1,125 @@
+"""Side inputs on a real broker: versions, effect in event time, two publishers at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import inf
+from time import monotonic
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from schemas.topics import INPUTS
+from streams.inputs import InputsReader
+from streams.kafka_client import client_options
+from streams.publish_inputs import LEAD_SECONDS, Publication, publish, publish_all
+from streams.settings import Settings
+
+NOW = 1_770_000_000.0
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A payload."""
+
+    celsius: float
+
+
+class FixedClock:
+    """Time that stands still."""
+
+    def time(self) -> float:
+        """Return epoch seconds."""
+        return NOW
+
+    def monotonic(self) -> float:
+        """Return seconds."""
+        return NOW
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[InputsReader]:
+    """Open a reader."""
+    reader = InputsReader(settings, {"limit": msgspec.json.Decoder(Limit).decode})
+    await reader.start()
+    try:
+        yield reader
+    finally:
+        await reader.stop()
+
+
+async def test_a_first_version_holds_from_the_beginning_of_time(topics: Settings) -> None:
+    """A later one from its own time on; what did not change is not published again."""
+    assert await publish(topics, "limit", "default", Limit(80.0), clock=FixedClock()) == 1
+    assert await publish(topics, "limit", "default", Limit(80.0), clock=FixedClock()) == 1
+    assert await publish(topics, "limit", "default", Limit(85.0), clock=FixedClock()) == 2
+    assert await publish(topics, "limit", "default", Limit(90.0), NOW + 1000.0, clock=FixedClock()) == 3
+    assert await publish(topics, "limit", "other", Limit(1.0), clock=FixedClock()) == 1
+    async with reading(topics) as reader:
+        table = reader.table
+        assert table.newest("limit", "default", 0.0) == (1, Limit(80.0))
+        assert table.newest("limit", "default", NOW + LEAD_SECONDS - 1) == (1, Limit(80.0))
+        assert table.newest("limit", "default", NOW + LEAD_SECONDS) == (2, Limit(85.0))
+        assert table.newest("limit", "default", NOW + 2000.0) == (3, Limit(90.0))
+        assert table.newest("limit", "none", NOW) is None
+        assert table.next_change(NOW) == NOW + LEAD_SECONDS
+        assert table.next_change(NOW + LEAD_SECONDS) == NOW + 1000.0
+        assert table.next_change(NOW + 1000.0) == inf
+
+
+async def test_the_reader_follows(topics: Settings) -> None:
+    """What is published later arrives, and the generation grows."""
+    async with reading(topics) as reader:
+        before = reader.table.generation()
+        assert reader.table.newest("limit", "default", NOW) is None
+        await publish(topics, "limit", "default", Limit(80.0))
+        deadline = monotonic() + 20.0
+        while reader.table.newest("limit", "default", NOW) is None:
+            assert monotonic() < deadline, "the version did not arrive"
+            await asyncio.sleep(0.02)
+        assert reader.table.generation() > before
+
+
+async def test_two_publishers_do_not_give_one_version_twice(topics: Settings) -> None:
+    """Both payloads are published, under different versions."""
+    found = await asyncio.gather(
+        *(publish(topics, "limit", "default", Limit(float(number)), clock=FixedClock()) for number in range(3))
+    )
+    assert sorted(found) == [1, 2, 3]
+
+
+async def test_several_are_published_together(topics: Settings) -> None:
+    """Two new versions of one input within a call take two numbers."""
+    wanted = [Publication("limit", "a", Limit(1.0)), Publication("limit", "a", Limit(2.0))]
+    assert await publish_all(topics, wanted, clock=FixedClock()) == [1, 2]
+
+
+async def test_a_tombstone_takes_a_version_away(topics: Settings) -> None:
+    """The version before it is in effect again."""
+    await publish(topics, "limit", "default", Limit(1.0))
+    await publish(topics, "limit", "default", Limit(2.0), NOW)
+    producer = AIOKafkaProducer(**client_options(topics))
+    await producer.start()
+    key = msgspec.json.encode({"kind": "limit", "id": "default", "version": 2})
+    await producer.send_and_wait(topics.topic(INPUTS), key=key, value=None, partition=0)
+    await producer.stop()
+    async with reading(topics) as reader:
+        assert reader.table.newest("limit", "default", NOW) == (1, Limit(1.0))
+
+
+async def test_an_unreadable_record_is_left_out(topics: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """Foreign keys, damaged values, kinds of a later version: told or ignored, never the end of the worker."""
+    await publish(topics, "limit", "default", Limit(80.0))
+    await publish(topics, "of-the-future", "x", {"a": 1})
+    producer = AIOKafkaProducer(**client_options(topics))
+    await producer.start()
+    good = msgspec.json.encode({"kind": "limit", "id": "default", "version": 9})
+    for key, value in ((None, b"{}"), (b"\xff", b"{}"), (good, b"{"), (good, b'{"kind":"limit"}')):
+        await producer.send_and_wait(topics.topic(INPUTS), key=key, value=value, partition=0)
+    await producer.stop()
+    async with reading(topics) as reader:
+        assert reader.table.newest("limit", "default", NOW) == (1, Limit(80.0))
+        assert reader.table.newest("of-the-future", "x", NOW) is None
+    assert sum("left out" in record.message for record in caplog.records) == 4
