@@ -30,11 +30,13 @@ _SAVE_SECONDS: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A GPU that is silent: since when by its own time, and since when notify knows (epoch s).
+    """A GPU's open gpu_missing: since when by its own time, and since when notify knows (epoch s).
 
-    ``explained``: it is known to be lost, so its silence says nothing of its host.
+    ``explained``: the GPU is known to be lost, so its silence says nothing of its host.
     """
 
+    incident_id: str
+    fingerprint: str
     starts_at: float
     noted_at: float
     explained: bool
@@ -141,7 +143,9 @@ class Hosts:
         """Return the hosts that are taken to be lost."""
         return [host.host_id for host in self._hosts.values() if host.lost_since is not None]
 
-    def judge(self, host_id: str, missing: Mapping[str, Missing], clock: float) -> tuple[HostCause, AlertEvent | None]:
+    def judge(
+        self, host_id: str, missing: Mapping[str, Missing], clock: float
+    ) -> tuple[HostCause, AlertEvent | None]:
         """Return what explains the missing GPUs of a host, and what is to be said of the host itself now."""
         host = self._host(host_id)
         unexplained = {gpu_id: one for gpu_id, one in missing.items() if not one.explained}
@@ -165,8 +169,9 @@ class Hosts:
         """Move the host's own alert: noticed, held, said, over."""
         if cause.lost:
             if host.lost_since is None:
-                host.lost_since = min(one.noted_at for one in missing.values())
-                host.lost_starts_at = min(one.starts_at for one in missing.values())
+                # One of its GPUs may have been missing for long: the loss is as old as the last one's.
+                host.lost_since = max(one.noted_at for one in missing.values())
+                host.lost_starts_at = max(one.starts_at for one in missing.values())
                 self._dirty[host.host_id] = None
             if host.event is not None or clock < host.lost_since + HOST_HOLD_SECONDS:
                 return None

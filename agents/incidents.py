@@ -35,10 +35,14 @@ class Why(StrEnum):
 
 
 class Member(msgspec.Struct):
-    """One firing alert of an incident, as it was said last; ``noted_at``: the clock when it was read first."""
+    """One firing alert of an incident, as it was said last.
+
+    ``noted_at`` is the clock when it was read first; ``history``: it was old before notify ever ran.
+    """
 
     event: AlertEvent
     noted_at: float
+    history: bool = False
 
 
 class Incident(msgspec.Struct, kw_only=True):

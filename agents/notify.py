@@ -7,7 +7,6 @@ age cannot be told while an older record of the backlog is the newest thing know
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
@@ -15,23 +14,19 @@ import msgspec
 
 from agents.hosts import Hosts, Missing
 from agents.incidents import Incident, Member, Why, gravity
-from agents.ports import Checkpoint, Output
-from models.alerts.alert_state import SEVERITY_RANK
+from agents.ports import Output
+from agents.telling import Receiver, Said, Telling
 from models.alerts.grouping import GPU_HOLD_SECONDS, HOST_MISSING, HostCause
 from models.alerts.silences import ends, in_effect
-from schemas.alert import AlertEvent, Severity
-from schemas.ids import digest
-from schemas.notification import Notification
+from schemas.alert import AlertEvent
 from schemas.operator_action import OperatorAction
 from schemas.raw import HOST_PREFIX
 from schemas.status import GpuStatus
 from schemas.times import format_time, parse_time
-from schemas.topics import ALERTS, NOTIFICATIONS, STATUS
+from schemas.topics import ALERTS, STATUS
 
 MAX_AGE_SECONDS: Final = 3600.0
 REPEAT_SECONDS: Final = 4 * 3600.0
-# An age below this is the ordinary way of an alert and says nothing to the reader.
-_TOLD_AGE_SECONDS: Final = 120.0
 # A condition counts as still there when the GPU's own samples said so within this time.
 _LIVE_SECONDS: Final = 600.0
 _LOOK_AGAIN_SECONDS: Final = 60.0
@@ -44,34 +39,8 @@ _BY_KIND: Final = {
     "acknowledgement": Why.ACKNOWLEDGED,
 }
 _encode: Final = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """Someone who is told: of every page, and of tickets from ``min_severity`` on."""
-
-    name: str
-    min_severity: Severity = "warning"
-
-    def wants(self, event: AlertEvent) -> bool:
-        """Tell whether ``event`` is for this receiver."""
-        return event.page or SEVERITY_RANK[event.severity] >= SEVERITY_RANK[self.min_severity]
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What the receivers named in ``notification`` are to be sent, once it is committed."""
-
-    notification: Notification
-    alert: AlertEvent
-
-
-@dataclass(slots=True)
-class Said:
-    """What one checkpoint commits, and what is sent after it."""
-
-    checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    deliveries: list[Delivery] = field(default_factory=list)
+_ALERT: Final = msgspec.json.Decoder(AlertEvent)
+_STATUS: Final = msgspec.json.Decoder(GpuStatus)
 
 
 class NotifyLogic:
@@ -86,16 +55,17 @@ class NotifyLogic:
     """
 
     def __init__(self, receivers: Sequence[Receiver] = (), *, status_records_per_second: float = 300.0) -> None:
-        self._receivers = receivers
+        self._telling = Telling(receivers)
         self._hosts = Hosts(status_records_per_second)
         self._incidents: dict[str, Incident] = {}
         self._actions: dict[str, OperatorAction] = {}
         self._statuses: dict[str, tuple[float, frozenset[str]]] = {}
         self._missing: dict[str, dict[str, Missing]] = {}
+        self._causes: dict[str, HostCause] = {}
         self._arrived: list[AlertEvent | str] = []
         self._looks: dict[str, float] = {}
         self._dirty: dict[bytes, None] = {}
-        self._said = Said()
+        self._fresh = False
         self.clock = -inf
 
     # -- what is read --------------------------------------------------------------------------------------
@@ -113,6 +83,10 @@ class NotifyLogic:
             self._hosts.restore(value)
         elif kind == _ACTION:
             self._actions[name] = msgspec.json.decode(value, type=OperatorAction)
+
+    def restored(self, *, fresh: bool) -> None:
+        """All records were given; ``fresh``: nothing was ever decided, so what is old by now is history."""
+        self._fresh = fresh
 
     def alert(self, event: AlertEvent) -> None:
         """Take an alert's change of state; what notify itself said is known already."""
@@ -161,6 +135,7 @@ class NotifyLogic:
                 self._resolve(one, Why.RESOLVED)
             else:
                 self._fire(one)
+        self._fresh = False
         self._judge_hosts()
         for incident_id in [id for id, look in self._looks.items() if look <= self.clock]:
             self._assess(self._incidents[incident_id], None)
@@ -175,7 +150,10 @@ class NotifyLogic:
             incident = self._incidents[event.incident_id] = Incident(incident_id=event.incident_id)
         known = incident.members.get(event.fingerprint)
         noted_at = known.noted_at if known is not None else self.clock
-        incident.members[event.fingerprint] = Member(event, noted_at)
+        if known is not None:
+            self._found(known.event)
+        incident.members[event.fingerprint] = Member(event, noted_at, self._fresh and self._is_old(event))
+        self._touch(incident.incident_id)
         if event.rule == "exporter_down" and event.host_id:
             self._hosts.exporter(event.host_id, up=False)
         self._note_missing(event, noted_at)
@@ -184,20 +162,19 @@ class NotifyLogic:
     def _resolve(self, event: AlertEvent, why: Why) -> None:
         if event.rule == "exporter_down" and event.host_id:
             self._hosts.exporter(event.host_id, up=True)
-        if event.rule == "gpu_missing":
-            self._found(event)
         incident = self._incidents.get(event.incident_id)
         if incident is None:
-            self._record(Incident(incident_id=event.incident_id), event, why, page=False, receivers=[])
+            self._telling.quiet(Incident(incident_id=event.incident_id), event, why, self.clock)
             return
-        incident.members.pop(event.fingerprint, None)
+        self._touch(incident.incident_id)
+        known = incident.members.pop(event.fingerprint, None)
+        if known is not None:
+            self._found(known.event)
         if incident.members:
-            self._record(incident, event, Why.MEMBER_RESOLVED, page=False, receivers=[])
+            self._telling.quiet(incident, event, Why.MEMBER_RESOLVED, self.clock)
             self._assess(incident, None)
             return
-        configured = {receiver.name for receiver in self._receivers}
-        receivers = [name for name in incident.receivers if name in configured]
-        self._record(incident, event, why, page=incident.told_page, receivers=receivers)
+        self._telling.over(incident, event, why, self.clock)
         del self._incidents[incident.incident_id]
         self._looks.pop(incident.incident_id, None)
 
@@ -228,47 +205,59 @@ class NotifyLogic:
                 blocked[fingerprint] = why
         if not free:
             gravest = max((member.event for member in incident.members.values()), key=gravity)
-            self._quiet(incident, news or gravest, blocked[(news or gravest).fingerprint])
+            subject = news or gravest
+            why = blocked[subject.fingerprint]
+            if news is not None or why != incident.last_reason:
+                self._telling.quiet(incident, subject, why, self.clock)
+                self._touch(incident.incident_id)
         else:
             event = max(free, key=gravity)
             page, rank = gravity(event)
-            if not incident.told:
-                self._tell(incident, event, Why.FIRST_FIRING)
-            elif rank > incident.told_rank or (page and not incident.told_page):
-                self._tell(incident, event, Why.SEVERITY_RAISED)
-            elif page and self.clock >= incident.told_at + REPEAT_SECONDS:
-                self._tell(incident, event, Why.REPEAT_INTERVAL)
+            tell = self._news(incident, page, rank)
+            if tell is not None:
+                self._telling.tell(incident, event, tell, self.clock)
+                self._touch(incident.incident_id)
             elif news is not None:
-                self._quiet(incident, news, blocked.get(news.fingerprint, Why.JOINED_INCIDENT))
+                why = blocked.get(news.fingerprint, Why.JOINED_INCIDENT)
+                self._telling.quiet(incident, news, why, self.clock)
             if page:
                 look = min(look, incident.told_at + REPEAT_SECONDS)
         self._looks[incident.incident_id] = look
-        self._dirty[_INCIDENT + incident.incident_id.encode()] = None
+
+    def _news(self, incident: Incident, page: bool, rank: int) -> Why | None:
+        """Return why people are told of ``incident`` now; None: they know."""
+        if not incident.told:
+            return Why.FIRST_FIRING
+        if rank > incident.told_rank or (page and not incident.told_page):
+            return Why.SEVERITY_RAISED
+        if page and self.clock >= incident.told_at + REPEAT_SECONDS:
+            return Why.REPEAT_INTERVAL
+        return None
 
     def _block(self, incident: Incident, member: Member) -> tuple[Why | None, float]:
         """Return why this alert is not for people now (None: it is), and when to look again."""
         event = member.event
         if event.suppressed_by is not None:
             return Why.SUPPRESSED, inf
-        if event.history and event.reason != "first_sight":
+        if member.history or (event.history and event.reason != "first_sight"):
             return Why.HISTORY, inf
         action = in_effect(self._actions.values(), event, self.clock)
         if action is not None:
             return _BY_KIND[action.kind], ends(action)
         if event.rule == "gpu_missing":
-            cause = self._cause(event.host_id)
+            cause = self._causes.get(event.host_id or "", HostCause.NONE)
             if cause is HostCause.EXPORTER_DOWN:
                 return Why.EXPORTER_DOWN, inf
             if self.clock < member.noted_at + GPU_HOLD_SECONDS:
                 return Why.HELD_FOR_HOST, member.noted_at + GPU_HOLD_SECONDS
             if cause.lost:
                 return Why.GROUPED_IN_HOST, inf
-        elif not incident.told and self._age(event) > MAX_AGE_SECONDS and not self._holds(event):
+        elif not incident.told and self._is_old(event) and not self._holds(event):
             return Why.TOO_OLD, self.clock + _LOOK_AGAIN_SECONDS
         return None, inf
 
-    def _age(self, event: AlertEvent) -> float:
-        return self.clock - parse_time(event.updated_at)
+    def _is_old(self, event: AlertEvent) -> bool:
+        return self.clock - parse_time(event.updated_at) > MAX_AGE_SECONDS
 
     def _holds(self, event: AlertEvent) -> bool:
         """Whether the GPU's own recent samples still say so."""
@@ -281,7 +270,7 @@ class NotifyLogic:
     def _note_missing(self, event: AlertEvent, noted_at: float) -> None:
         if event.rule == "gpu_missing" and event.gpu_id is not None and event.host_id:
             explained = event.suppressed_by is not None
-            one = Missing(parse_time(event.starts_at), noted_at, explained)
+            one = Missing(event.incident_id, event.fingerprint, parse_time(event.starts_at), noted_at, explained)
             self._missing.setdefault(event.host_id, {})[event.gpu_id] = one
 
     def _found(self, event: AlertEvent) -> None:
@@ -289,8 +278,85 @@ class NotifyLogic:
         if missing is not None and event.gpu_id is not None:
             missing.pop(event.gpu_id, None)
 
-    def _cause(self, host_id: str | None) -> HostCause:
-        """Return the cause as it was judged last; events that it leads to are said by ``_judge_hosts``."""
-        if not host_id:
-            return HostCause.NONE
-        return self._causes.get(host_id, HostCause.NONE)
+    def _judge_hosts(self) -> None:
+        """Look at every host of which something is missing, or was."""
+        for host_id in {*self._missing, *self._hosts.lost()}:
+            missing = self._missing.get(host_id, {})
+            cause, event = self._hosts.judge(host_id, missing, self.clock)
+            before = self._causes.get(host_id, HostCause.NONE)
+            if cause is not before:
+                self._causes[host_id] = cause
+                for one in list(missing.values()):
+                    self._looks[one.incident_id] = -inf
+                    if cause is HostCause.NONE:
+                        # The host is back without this GPU: the others are back together, give or take.
+                        member = self._incidents[one.incident_id].members[one.fingerprint]
+                        member.noted_at = self.clock
+                        self._touch(one.incident_id)
+                        self._note_missing(member.event, self.clock)
+            if event is not None and event.status == "firing":
+                self._fire(event)
+            elif event is not None:
+                self._resolve(event, Why.RESOLVED)
+            if event is not None:
+                self._telling.say(Output(ALERTS, f"{HOST_PREFIX}{host_id}".encode(), _encode(event)))
+            if not missing:
+                self._missing.pop(host_id, None)
+                self._causes.pop(host_id, None)
+
+    # -- checkpoint ----------------------------------------------------------------------------------------
+
+    def _touch(self, incident_id: str) -> None:
+        self._dirty[_INCIDENT + incident_id.encode()] = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether something was read that is not decided: positions must not be committed then."""
+        return bool(self._arrived)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something was decided that is not committed."""
+        return self._telling.waits
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything waits for a checkpoint."""
+        return self.urgent or bool(self._dirty) or self._hosts.dirty
+
+    def drain(self) -> Said:
+        """Return and forget what waits for a checkpoint."""
+        said = self._telling.drain()
+        states = said.checkpoint.states
+        for key in self._dirty:
+            name = key[2:].decode()
+            kept = self._incidents.get(name) if key.startswith(_INCIDENT) else self._actions.get(name)
+            states.append((key, None if kept is None else _encode(kept)))
+        for host_id, value in self._hosts.drain():
+            states.append((_HOST + host_id.encode(), value))
+        self._dirty = {}
+        return said
+
+
+class OfflineNotify:
+    """Decides on role score's outputs in event time, as a live system would have; nothing is sent."""
+
+    def __init__(self) -> None:
+        self._logic = NotifyLogic()
+
+    def feed(self, outputs: Iterable[Output]) -> Iterator[Output]:
+        """Take outputs in order, gpu-status included; yield notifications and the alerts of hosts."""
+        for output in outputs:
+            if output.topic == ALERTS and output.value is not None:
+                event = _ALERT.decode(output.value)
+                self._logic.advance(parse_time(event.updated_at))
+                self._logic.alert(event)
+            elif output.topic == STATUS and output.value is not None:
+                status = _STATUS.decode(output.value)
+                if status.appended_at:
+                    self._logic.advance(parse_time(status.appended_at))
+                self._logic.status(status)
+            else:
+                continue
+            self._logic.advance(self._logic.clock)
+            yield from self._logic.drain().checkpoint.outputs

@@ -188,7 +188,7 @@ def pack_evidence(state: GpuState) -> bytes:
                 ]
                 for kind, item in state.evidence.items()
             },
-            "alerts": [alert.to_list() for alert in state.alerts.values()],
+            "alerts": [alert.to_plain() for alert in state.alerts.values()],
             "host_facts": state.host_facts,
             "said": state.said,
             "pending_rows": [[hour, row.tobytes(), opened] for hour, row, opened in state.pending_rows],
@@ -215,7 +215,7 @@ def unpack_evidence(state: GpuState, record: bytes) -> None:
         (hour, np.frombuffer(row, dtype="<f4").copy(), opened) for hour, row, opened in content["pending_rows"]
     ]
     for packed in content["alerts"]:
-        alert = AlertState.from_list(packed)
+        alert = AlertState.from_plain(packed)
         state.alerts[alert.key] = alert
     state.host_facts = content["host_facts"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
-from typing import Final
+from math import inf, isfinite, nan
+from operator import itemgetter, le, mul
+from typing import Any, Final
 
 import msgspec
 
@@ -21,6 +22,7 @@ _INT32_BLANK_HIGH: Final = 2147483635.0
 _INT64_BLANK: Final = 9.2e18
 _FP64_BLANK_LOW: Final = 140737488355328.0
 _FP64_BLANK_HIGH: Final = 140737488355331.0
+_INT32_BLANKS: Final = frozenset((2147483632.0, 2147483633.0, 2147483634.0, 2147483635.0))
 _BLANK_TEXTS: Final = frozenset(
     (
         "",
@@ -49,6 +51,7 @@ _LASTING: Final = frozenset(
     or signal.name.startswith("bank_remap")
 )
 _PLAN_LIMIT: Final = 4096
+_FEW: Final = 32
 
 
 class Event(msgspec.Struct):
@@ -95,9 +98,21 @@ class Sample(msgspec.Struct):
 
 @dataclass(slots=True)
 class _Plan:
-    """How the values of one tuple of names become slots; the fast gate is in the name's raw unit."""
+    """How the values of one tuple of names become slots, in whole-message operations that run in C.
 
-    steps: tuple[tuple[int, float, float, float], ...]  # slot or -1, factor, low, high
+    ``factors``, ``lows`` and ``highs`` (canonical units) have one entry a name; ``arrange`` picks the scaled
+    values into slots, from one position beyond the last (NaN) where no name has the slot; ``few`` are slot and
+    position where there are so few names that putting them one by one is faster; ``counts`` picks the
+    raw values that may be an int32 sentinel within their range. ``slots`` is -1 for a name without a signal.
+    """
+
+    slots: tuple[int, ...]
+    factors: tuple[float, ...]
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+    arrange: Callable[[list[float]], tuple[float, ...]]
+    few: tuple[tuple[int, int], ...] | None
+    counts: Callable[[list[Any]], tuple[Any, ...]] | None
     unknown: int
     links: tuple[tuple[int, int, int, float], ...]  # position, link, signal index, factor
     counters: tuple[int, ...]
@@ -108,8 +123,10 @@ _plans: dict[tuple[str, ...], _Plan] = {}
 
 
 def _plan(names: tuple[str, ...]) -> _Plan:
-    steps: list[tuple[int, float, float, float]] = []
+    slots: list[int] = []
+    gates: list[tuple[float, float, float]] = []
     links: list[tuple[int, int, int, float]] = []
+    wide: list[int] = []
     unknown = 0
     for position, name in enumerate(names):
         alias = ALIASES.get(name)
@@ -119,15 +136,33 @@ def _plan(names: tuple[str, ...]) -> _Plan:
                 unknown += 1
             else:
                 links.append((position, link[1], link[0].signal.index, link[0].factor))
-            steps.append((-1, 1.0, 0.0, 0.0))
+            slots.append(-1)
+            gates.append((1.0, -inf, inf))
             continue
         signal = alias.signal
         sentinel = _INT64_BLANK if signal.kind == "counter" else _FP64_BLANK_LOW
-        high = min(signal.high / alias.factor, sentinel * 0.999)
-        steps.append((signal.index, alias.factor, signal.low / alias.factor, high))
-    counters = sorted({slot for slot, *_ in steps if slot >= 0 and SIGNALS[slot].kind == "counter"})
-    lasting = sorted({slot for slot, *_ in steps if slot in _LASTING})
-    plan = _Plan(tuple(steps), unknown, tuple(links), tuple(counters), tuple(lasting))
+        high = min(signal.high, sentinel * 0.999 * alias.factor)
+        slots.append(signal.index)
+        gates.append((alias.factor, signal.low, high))
+        if high >= _INT32_BLANK_LOW * alias.factor:
+            wide.append(position)
+    where = {slot: position for position, slot in enumerate(slots) if slot >= 0}
+    present = sorted(where)
+    factors, lows, highs = zip(*gates, strict=True) if gates else ((), (), ())
+    plan = _Plan(
+        slots=tuple(slots),
+        factors=factors,
+        lows=lows,
+        highs=highs,
+        arrange=itemgetter(*[where.get(slot, len(names)) for slot in range(len(SIGNALS))]),
+        few=tuple(where.items()) if len(where) < _FEW else None,
+        # itemgetter of one index gives no tuple: one that is asked for twice does.
+        counts=itemgetter(*wide, wide[0]) if wide else None,
+        unknown=unknown,
+        links=tuple(links),
+        counters=tuple(slot for slot in present if SIGNALS[slot].kind == "counter"),
+        lasting=tuple(slot for slot in present if slot in _LASTING),
+    )
     if len(_plans) >= _PLAN_LIMIT:  # a sender that never repeats its names must not fill the memory
         _plans.clear()
     _plans[names] = plan
@@ -156,22 +191,14 @@ def to_sample(raw: RawMessage, append_time: float) -> Sample:
     metrics = raw.metrics
     names = tuple(metrics)
     plan = _plans.get(names) or _plan(names)
-    values = _EMPTY.copy()
     blanks: Sequence[int] = ()
     dropped: list[tuple[str, str]] = []
-    slow: list[str] = []
-    for (slot, factor, low, high), (name, value) in zip(plan.steps, metrics.items(), strict=True):
-        if slot >= 0:
-            if (
-                type(value) is float
-                and low <= value <= high
-                and (value < _INT32_BLANK_LOW or value > _INT32_BLANK_HIGH)
-            ):
-                values[slot] = value * factor
-            else:
-                slow.append(name)
-    if slow:
-        blanks = _fill_slowly(values, metrics, slow, dropped)
+    fast = _scale(plan, metrics)
+    if fast is not None:
+        values = fast
+    else:
+        values = _EMPTY.copy()
+        blanks = _fill(values, metrics, dropped)
     if values[_MEMORY_TEMP] == 0.0:  # exactly 0 is a part without the sensor (dcgm-exporter #460)
         values[_MEMORY_TEMP] = nan
         blanks = (*blanks, _MEMORY_TEMP)
@@ -206,14 +233,33 @@ def to_sample(raw: RawMessage, append_time: float) -> Sample:
     )
 
 
-def _fill_slowly(
-    values: list[float], metrics: dict[str, MetricValue], names: list[str], dropped: list[tuple[str, str]]
-) -> list[int]:
-    """Check ``names`` in full and fill ``values``; return the blank signals, append refusals to ``dropped``."""
+def _scale(plan: _Plan, metrics: dict[str, Any]) -> list[float] | None:
+    """Return the values of an ordinary message, None where any of them needs a closer look."""
+    raw = list(metrics.values())
+    try:
+        scaled = list(map(mul, raw, plan.factors))
+        if not (all(map(le, plan.lows, scaled)) and all(map(le, scaled, plan.highs))):
+            return None
+    except TypeError:  # a text or a null
+        return None
+    if plan.counts is not None and not _INT32_BLANKS.isdisjoint(plan.counts(raw)):
+        return None
+    if plan.few is not None:
+        values = _EMPTY.copy()
+        for slot, position in plan.few:
+            values[slot] = scaled[position]
+        return values
+    scaled.append(nan)
+    return list(plan.arrange(scaled))
+
+
+def _fill(values: list[float], metrics: dict[str, MetricValue], dropped: list[tuple[str, str]]) -> list[int]:
+    """Check and fill value by value; return the blank signals, append refusals to ``dropped``."""
     blanks: list[int] = []
-    for name in names:
-        raw = metrics[name]
-        alias = ALIASES[name]
+    for name, raw in metrics.items():
+        alias = ALIASES.get(name)
+        if alias is None:
+            continue
         signal = alias.signal
         number: float | None
         if raw is None:

@@ -8,6 +8,7 @@ from typing import Final
 # Nothing that reports GPU telemetry is older; a clock that says so was never set.
 EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC).timestamp()
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - for differences of naive times, which are UTC
 
 
 def parse_time(text: str | float | int) -> float:
@@ -23,9 +24,7 @@ def parse_time(text: str | float | int) -> float:
     """
     if isinstance(text, str):
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = moment.timestamp()
+        seconds = moment.timestamp() if moment.tzinfo is not None else (moment - _EPOCH).total_seconds()
     else:
         seconds = float(text)
     if not EARLIEST <= seconds <= LATEST:

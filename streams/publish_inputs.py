@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,7 +28,8 @@ log = logging.getLogger(__name__)
 # A later version becomes effective this far ahead, so that every worker has it when the first sample of its
 # time comes.
 LEAD_SECONDS: Final = 60.0
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 10
+_RETRY_SECONDS: Final = 0.5
 _TRANSACTION_TIMEOUT_MS: Final = 10_000
 _READ_WAIT_MS: Final = 10
 
@@ -77,6 +80,8 @@ async def publish_all(
             if attempt == _ATTEMPTS - 1:
                 raise
             log.info("Another process publishes side inputs at the same time; beginning again")
+            # Without chance the two would fence each other for ever.
+            await asyncio.sleep(random.uniform(0.0, _RETRY_SECONDS * (attempt + 1)))
     raise AssertionError("unreachable")
 
 
@@ -114,9 +119,10 @@ async def _attempt(settings: Settings, publications: list[Publication], clock: C
             records.append((key, value))
             versions.append(latest.version + 1 if latest else 1)
         if records:
-            async with producer.transaction():
-                for key, value in records:
-                    await producer.send(topic, key=key, value=value, partition=0)
+            await producer.begin_transaction()
+            sent = [await producer.send(topic, key=key, value=value, partition=0) for key, value in records]
+            await asyncio.gather(*sent)
+            await producer.commit_transaction()
         return versions
     finally:
         await producer.stop()

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     web_token: SecretStr = SecretStr("")
     web_url: str = Field(default="", description="Address that people use, for links in pages; empty: host:port")
 
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of /metrics on the loopback of roles without a page; 0: none"
+    )
+    restarts: int = Field(default=0, ge=0, description="How often this role was started again; set by `up`")
+
     score_profile: Path | None = Field(default=None, description="profile.toml; default: the packaged one")
     rules: Path | None = Field(default=None, description="rules.toml; default: the packaged one")
     prices: Path | None = Field(default=None, description="prices.toml; default: the packaged one")

@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from collectors.simulator.faults import parse_faults
+from collectors.simulator.faults import default_faults, parse_faults
 from collectors.simulator.fleet import fleet_assets, make_fleet
 from collectors.simulator.pace import Pace, run_live
 from collectors.simulator.world import HISTORY_INTERVAL_SECONDS, RECENT_SECONDS, Format, Record, World
@@ -25,6 +25,7 @@ from streams.raw_producer import BrokerUnreachable, RawProducer
 from streams.settings import Settings
 from streams.stop_signals import stop_event
 
+DEFAULT_SEED: Final = 1
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _HOUR_SECONDS: Final = 3_600.0
@@ -110,6 +111,12 @@ def assets_csv(world: World) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def simulated_assets(gpus: int) -> str:
+    """Return the asset list of the fleet that ``gpu-health simulate`` makes by default, as CSV."""
+    faults = default_faults(seed=DEFAULT_SEED, gpus=gpus, live_start=0.0)
+    return assets_csv(World(make_fleet(DEFAULT_SEED, gpus), faults, "full"))
 
 
 async def run_simulation(settings: Settings, plan: Plan, prepared: Prepared) -> int:

@@ -116,6 +116,8 @@ class HotTable:
         )
         await self._producer.start()
         reader = AIOKafkaConsumer(
+            # The default reset to the end, begun by assign(), would race with the seek: an empty restore, silently.
+            auto_offset_reset="earliest",
             isolation_level="read_committed",
             enable_auto_commit=False,
             group_id=None,

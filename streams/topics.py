@@ -134,7 +134,8 @@ async def ensure_topics(settings: Settings, extra: Sequence[TopicSpec] = ()) -> 
         if missing:
             await create_topics(admin, missing)
         await await_leaders(settings, admin, list(specs))
-        return await _compare(admin, settings, {n: s for n, s in specs.items() if n in existing})
+        # All of them: one that was just made elsewhere may be missing in this broker's list, yet exist.
+        return await _compare(admin, settings, specs)
 
 
 async def check_topics(settings: Settings, extra: Sequence[TopicSpec] = ()) -> list[TopicDifference]:
@@ -143,7 +144,9 @@ async def check_topics(settings: Settings, extra: Sequence[TopicSpec] = ()) -> l
         specs = {settings.topic(spec.name): spec for spec in (*topic_specs(settings), *extra)}
         existing = set(await admin.list_topics())
         absent = [
-            TopicDifference(name, "existence", "present", "absent", "start any role: `gpu-health worker --role store`")
+            TopicDifference(
+                name, "existence", "present", "absent", "start any role: `gpu-health worker --role store`"
+            )
             for name in specs
             if name not in existing
         ]

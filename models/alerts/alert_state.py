@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf, isfinite, nan
 from typing import Any, Final, Self
 
@@ -128,16 +129,27 @@ class AlertState:
             self.evidence.pop()
         self.evidence.append(item)
 
-    def to_list(self) -> list[Any]:
-        """Return plain values for the state record; what is not finite becomes None."""
-        return [_plain(getattr(self, name)) for name in self.__slots__]
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain values by name for the state record; what is not finite becomes None."""
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
     @classmethod
-    def from_list(cls, packed: list[Any]) -> Self:
-        """Return the state that :meth:`to_list` packed."""
-        alert = cls.__new__(cls)
-        for name, value in zip(cls.__slots__, packed, strict=True):
-            setattr(alert, name, _WITHOUT[name] if value is None and name in _WITHOUT else value)
+    def from_plain(cls, packed: Mapping[str, Any]) -> Self:
+        """Return the state that :meth:`to_plain` packed, by this version or by one that had other attributes."""
+        alert = cls(
+            packed["key"],
+            packed["rule"],
+            packed["cause"],
+            packed["since"],
+            severity=packed["severity"],
+            page=packed["page"],
+            summary=packed["summary"],
+            action=packed["action"],
+        )
+        for name in cls.__slots__:
+            if name in packed:
+                value = packed[name]
+                setattr(alert, name, _WITHOUT[name] if value is None and name in _WITHOUT else value)
         return alert
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from models.alerts.alert_state import WAITING, AlertState
 from models.alerts.lifecycle import fire, strengthen
@@ -10,6 +10,9 @@ from models.alerts.rule_texts import action_rank
 from models.alerts.rules_settings import Rules
 from models.state import GpuState
 from schemas.alert import AlertEvent
+
+# A sender that makes codes up must not fill the state.
+KEPT_CODES: Final = 32
 
 
 def tell(
@@ -49,7 +52,7 @@ def tell(
     alert.clean_seconds = max(alert.clean_seconds, clean_seconds)
     if alert.open:
         alert.deadline = alert.last_at + alert.clean_seconds
-    if code is not None and code not in alert.codes:
+    if code is not None and code not in alert.codes and len(alert.codes) < KEPT_CODES:
         alert.codes.append(code)
         alert.add_evidence(evidence)
     if alert.history and not history:  # it happens again, before our eyes

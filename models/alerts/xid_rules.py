@@ -32,8 +32,6 @@ CONTAINED: Final = 94
 UNCONTAINED: Final = 95
 RECOVERY_CHANGED: Final = 154
 MEMORY_KEY: Final = "xid_hardware:memory"
-# 48 hides their pages, not their evidence; a failed remapping (64) is never hidden.
-_QUIET_AFTER_48: Final = frozenset((REMAPPED, CONTAINED, UNCONTAINED))
 # Application faults: told again on the same place (13) or GPU (31) they may be the GPU's.
 _MAY_BE_HARDWARE: Final = frozenset((13, 31))
 _SHOWN_LINE_CHARS: Final = 300
@@ -86,10 +84,8 @@ def _by_class(
         wait = (occurrence.at + seconds, sample.append_time + seconds + state.interval_seconds)
     elif code == REMAP_FAILURE:
         action = REMAP_FAILED
-    if _double_bit(state, occurrence):
-        page = page and code not in _QUIET_AFTER_48
-        if code == REMAPPED:
-            action = DRAIN_AND_RESET
+    elif code == REMAPPED:
+        action = DRAIN_AND_RESET
     rule = "xid_hardware" if entry.xid_class in ("hardware", "power") else "xid_driver"
     draft = _draft(state, occurrence, rule, entry.cause, severity, action, page=page)
     _tell(state, draft, occurrence, _clean_seconds(entry, rules), events, wait=wait)

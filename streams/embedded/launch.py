@@ -53,6 +53,8 @@ async def launch(settings: Settings, *, simulate_gpus: int, exit_after: float | 
 
 async def _work(stack: Stack, simulate_gpus: int, exit_after: float | None, report: Report) -> None:
     await prepare(stack.settings, report)
+    if simulate_gpus:
+        await _load_assets(stack.settings, simulate_gpus, report)
     from streams.roles import ROLES
 
     stack.page = stack.settings.web_url or f"http://{_shown_host(stack.settings)}:{stack.settings.web_port}/"
@@ -65,6 +67,15 @@ async def _work(stack: Stack, simulate_gpus: int, exit_after: float | None, repo
     await await_fleet(stack.settings, expected=simulate_gpus, simulated=simulate_gpus > 0, report=report)
     report(f"page: {stack.page}   (Ctrl-C stops everything; `gpu-health status` says what runs)")
     await asyncio.sleep(exit_after if exit_after is not None else float("inf"))
+
+
+async def _load_assets(settings: Settings, gpus: int, report: Report) -> None:
+    """Import the list that the owner of the simulated fleet would have."""
+    from streams.asset_import import import_assets
+    from streams.simulating import simulated_assets
+
+    imported = (await import_assets(settings, simulated_assets(gpus))).imported
+    report(f"the simulated asset list is there ({imported} GPUs)")
 
 
 async def _simulate(stack: Stack, live: list[str], report: Report) -> None:

@@ -1,0 +1,1 @@
+"""Role notify's ways out: receivers, signatures, the durable outbox, the senders."""

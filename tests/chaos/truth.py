@@ -28,6 +28,7 @@ class Outcome:
 async def read_topic(settings: Settings, topic: str) -> AsyncIterator[ConsumerRecord]:
     """Yield every committed record of ``topic`` (without prefix) up to its end as it is now."""
     reader = AIOKafkaConsumer(
+        auto_offset_reset="earliest",
         isolation_level="read_committed",
         enable_auto_commit=False,
         group_id=None,

@@ -11,9 +11,9 @@ from tests.unit.models.alerts.bench import Bench
 
 
 def _restart(gpu: Bench) -> None:
-    packed = [alert.to_list() for alert in gpu.state.alerts.values()]
+    packed = [alert.to_plain() for alert in gpu.state.alerts.values()]
     again = msgspec.json.decode(msgspec.json.encode(packed))
-    gpu.state.alerts = {alert.key: alert for alert in map(AlertState.from_list, again)}
+    gpu.state.alerts = {alert.key: alert for alert in map(AlertState.from_plain, again)}
 
 
 def _story(restart_every: int) -> list[AlertEvent]:
@@ -64,7 +64,7 @@ def test_every_change_marks_the_state_dirty() -> None:
     gpu = Bench()
     gpu.run(60)
     gpu.state.evidence_dirty = False
-    before = [alert.to_list() for alert in gpu.state.alerts.values()]
+    before = [alert.to_plain() for alert in gpu.state.alerts.values()]
     for changes in (
         {"gpu_temp_celsius": 90.0},
         {"clocks_event_reasons": float(0x40)},
@@ -74,7 +74,7 @@ def test_every_change_marks_the_state_dirty() -> None:
     ):
         for _ in range(40):
             gpu.tick(dict(changes))
-            now = [alert.to_list() for alert in gpu.state.alerts.values()]
+            now = [alert.to_plain() for alert in gpu.state.alerts.values()]
             assert gpu.state.evidence_dirty or now == before
             before = now
             gpu.state.evidence_dirty = False

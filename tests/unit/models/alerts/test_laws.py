@@ -64,8 +64,8 @@ def _story(moments: list[Moment], *, clock_moves: bool = False, restarts: bool =
             for step in range(1, 6):
                 gpu.clock(before + (appended - before) * step / 5.0)
         if restarts:
-            packed = msgspec.json.encode([alert.to_list() for alert in gpu.state.alerts.values()])
-            states = map(AlertState.from_list, msgspec.json.decode(packed))
+            packed = msgspec.json.encode([alert.to_plain() for alert in gpu.state.alerts.values()])
+            states = map(AlertState.from_plain, msgspec.json.decode(packed))
             gpu.state.alerts = {alert.key: alert for alert in states}
             gpu.state.said = msgspec.json.decode(msgspec.json.encode(gpu.state.said))
         gpu.values.update(moment.changes)

@@ -109,3 +109,27 @@ def test_corrected_rate_fires_is_raised_and_clears() -> None:
     (resolved,) = gpu.run(2 * 3600)
     assert told([resolved]) == [("ecc_corrected_rate", "resolved")]
     assert resolved.severity == "error", "severity never falls"
+
+
+def test_reset_does_not_end_an_uncorrected_error_before_its_24_hours() -> None:
+    gpu = Bench(interval=60.0)
+    gpu.run(600)
+    gpu.tick({"ecc_dbe_volatile_total": 3.0})
+    gpu.run(180, {"ecc_dbe_volatile_total": 0.0})
+    assert gpu.run(23 * 3600) == []
+    assert told(gpu.run(3600)) == [("ecc_uncorrected", "resolved")]
+
+
+def test_contained_and_uncontained_at_once_pages() -> None:
+    gpu = Bench()
+    gpu.run(60)
+    gpu.xid(94)
+    gpu.xid(95, at=gpu.now + 1.5)
+    (fired,) = [event for event in gpu.tick({"ecc_dbe_volatile_total": 1.0}) if event.rule == "ecc_uncorrected"]
+    assert (fired.severity, fired.page) == ("critical", True)
+
+
+def test_board_count_alone_tells_an_error() -> None:
+    gpu = Bench(values={"ecc_dbe_aggregate_total": 7.0})
+    gpu.run(60)
+    assert told(gpu.tick({"ecc_dbe_aggregate_total": 8.0})) == [("ecc_uncorrected", "firing")]

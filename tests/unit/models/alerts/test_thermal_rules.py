@@ -41,7 +41,11 @@ def test_limit_of_the_device_and_of_its_memory() -> None:
 def test_stuck_margin_of_zero_is_not_hot() -> None:
     gpu = Bench()
     assert gpu.run(900, {"gpu_temp_margin_celsius": 0.0}) == []
-    assert gpu.run(310, {"gpu_temp_margin_celsius": 1.0}) != []
+    gpu.run(60, {"row_remap_pending": 1.0})
+    gpu.run(900)
+    assert "thermal_limit" not in gpu.state.alerts, "not while another rule is active either"
+    gpu.run(310, {"gpu_temp_margin_celsius": 1.0})
+    assert gpu.state.alerts["thermal_limit"].open
 
 
 def test_gap_holds_nothing() -> None:
@@ -51,7 +55,19 @@ def test_gap_holds_nothing() -> None:
     gpu.now += 600.0
     gpu.tick()
     assert [event.rule for event in gpu.said] == ["gpu_missing", "gpu_missing"]
-    assert told(gpu.run(310)) == [("thermal_limit", "firing")]
+    assert gpu.run(290) == []
+    assert told(gpu.run(20)) == [("thermal_limit", "firing")]
+
+
+def test_gap_is_not_cool() -> None:
+    gpu = Bench()
+    gpu.run(400, {"gpu_temp_celsius": 90.0})
+    gpu.run(310, {"gpu_temp_celsius": 60.0})
+    gpu.said.clear()
+    gpu.now += 3600.0
+    gpu.run(280)
+    assert {event.rule for event in gpu.said} == {"gpu_missing"}
+    assert told(gpu.run(30)) == [("thermal_limit", "resolved")]
 
 
 def test_hardware_slowdown_pages_after_six_minutes() -> None:

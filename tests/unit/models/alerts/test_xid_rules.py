@@ -255,3 +255,23 @@ def test_hosts_tell_their_gpus_apart_by_address() -> None:
         ("host", None, "node1", "0000:38:00"),
     ]
     assert len({event.incident_id for event in said}) == 2
+
+
+def test_gap_is_not_clean() -> None:
+    gpu = _bench(60.0)
+    gpu.xid(79)
+    gpu.run(12 * 3600)
+    gpu.now += 20 * 3600
+    gpu.said.clear()
+    gpu.run(11 * 3600)
+    assert {event.rule for event in gpu.said} == {"gpu_missing"}
+    assert told(gpu.run(2 * 3600)) == [("gpu_lost", "resolved")]
+
+
+def test_evidence_of_an_alert_is_bounded() -> None:
+    gpu = _bench()
+    for number in range(40):
+        gpu.xid(4000 + number, at=gpu.now + number / 10.0)
+    (alert,) = gpu.state.alerts.values()
+    assert len(alert.codes) == 32
+    assert [item["code"] for item in alert.evidence] == [4000, 4001, 4002, 4003, 4004, 4005, 4006, 4031]
