@@ -154,7 +154,7 @@ class Hosts:
         known = host.heartbeat_at is not None
         facts = HostFacts(
             gpus=host.gpus,
-            missing=unexplained.keys(),
+            missing={gpu_id: one.noted_at for gpu_id, one in unexplained.items()},
             explained=missing.keys() - unexplained.keys(),
             heartbeat_at=max(host.heartbeat_at or 0.0, self._silence_from) if known else -inf,
             heartbeat_limit_seconds=heartbeat_limit,
@@ -169,8 +169,8 @@ class Hosts:
         """Move the host's own alert: noticed, held, said, over."""
         if cause.lost:
             if host.lost_since is None:
-                # One of its GPUs may have been missing for long: the loss is as old as the last one's.
-                host.lost_since = max(one.noted_at for one in missing.values())
+                # Some of its GPUs may have been missing for long, or explained until now: the hold begins here.
+                host.lost_since = clock
                 host.lost_starts_at = max(one.starts_at for one in missing.values())
                 self._dirty[host.host_id] = None
             if host.event is not None or clock < host.lost_since + HOST_HOLD_SECONDS:

@@ -212,25 +212,25 @@ class NotifyLogic:
                 self._touch(incident.incident_id)
         else:
             event = max(free, key=gravity)
-            page, rank = gravity(event)
-            tell = self._news(incident, page, rank)
+            tell = self._news(incident, event)
             if tell is not None:
                 self._telling.tell(incident, event, tell, self.clock)
                 self._touch(incident.incident_id)
             elif news is not None:
                 why = blocked.get(news.fingerprint, Why.JOINED_INCIDENT)
                 self._telling.quiet(incident, news, why, self.clock)
-            if page:
-                look = min(look, incident.told_at + REPEAT_SECONDS)
+            if event.page:
+                look = min(look, max(incident.told_at + REPEAT_SECONDS, self.clock + _LOOK_AGAIN_SECONDS))
         self._looks[incident.incident_id] = look
 
-    def _news(self, incident: Incident, page: bool, rank: int) -> Why | None:
-        """Return why people are told of ``incident`` now; None: they know."""
+    def _news(self, incident: Incident, event: AlertEvent) -> Why | None:
+        """Return why people are told of ``incident``, ``event`` its gravest, now; None: they know."""
+        page, rank = gravity(event)
         if not incident.told:
             return Why.FIRST_FIRING
         if rank > incident.told_rank or (page and not incident.told_page):
             return Why.SEVERITY_RAISED
-        if page and self.clock >= incident.told_at + REPEAT_SECONDS:
+        if page and self.clock >= incident.told_at + REPEAT_SECONDS and not self._contradicted(event):
             return Why.REPEAT_INTERVAL
         return None
 
@@ -250,6 +250,8 @@ class NotifyLogic:
                 return Why.EXPORTER_DOWN, inf
             if self.clock < member.noted_at + GPU_HOLD_SECONDS:
                 return Why.HELD_FOR_HOST, member.noted_at + GPU_HOLD_SECONDS
+            if cause is HostCause.UNCONFIRMED:
+                return Why.HELD_FOR_HOST, inf
             if cause.lost:
                 return Why.GROUPED_IN_HOST, inf
         elif not incident.told and self._is_old(event) and not self._holds(event):
@@ -261,9 +263,19 @@ class NotifyLogic:
 
     def _holds(self, event: AlertEvent) -> bool:
         """Whether the GPU's own recent samples still say so."""
-        subject = event.gpu_id if event.gpu_id is not None else f"{HOST_PREFIX}{event.host_id}"
-        seen, incidents = self._statuses.get(subject, (-inf, frozenset[str]()))
+        seen, incidents = self._status_of(event)
         return seen >= self.clock - _LIVE_SECONDS and event.incident_id in incidents
+
+    def _contradicted(self, event: AlertEvent) -> bool:
+        """Whether the GPU was heard after ``event``, without it: its end was lost with role score's state."""
+        seen, incidents = self._status_of(event)
+        return (
+            event.rule != HOST_MISSING and seen > parse_time(event.updated_at) and event.incident_id not in incidents
+        )
+
+    def _status_of(self, event: AlertEvent) -> tuple[float, frozenset[str]]:
+        subject = event.gpu_id if event.gpu_id is not None else f"{HOST_PREFIX}{event.host_id}"
+        return self._statuses.get(subject, (-inf, frozenset()))
 
     # -- hosts ---------------------------------------------------------------------------------------------
 
@@ -288,7 +300,7 @@ class NotifyLogic:
                 self._causes[host_id] = cause
                 for one in list(missing.values()):
                     self._looks[one.incident_id] = -inf
-                    if cause is HostCause.NONE:
+                    if before.explains and not cause.explains:
                         # The host is back without this GPU: the others are back together, give or take.
                         member = self._incidents[one.incident_id].members[one.fingerprint]
                         member.noted_at = self.clock

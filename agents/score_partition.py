@@ -246,7 +246,7 @@ class ScorePartition:
         if records:
             self._say(gpu_id, records)
         self._say_status(state, sample, bool(records))
-        if gpu_id not in self._waiting:
+        if records or gpu_id not in self._waiting:  # a rule's deadline may come before the one waited for
             self._watch(gpu_id, state)
         if state.pending_rows and sample.time >= self._window_time(state):
             self._windows.add(gpu_id)

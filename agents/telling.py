@@ -48,6 +48,7 @@ class Said:
 
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     deliveries: list[Delivery] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
 
 
 class Telling:
@@ -110,6 +111,7 @@ class Telling:
             summary=_summary(event, why, clock),
         )
         self.say(Output(NOTIFICATIONS, incident.incident_id.encode(), _encode(notification)))
+        self._said.notifications.append(notification)
         if receivers:
             self._said.deliveries.append(Delivery(notification, event))
 

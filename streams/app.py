@@ -21,8 +21,8 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Roles that read these topics in chunks; all else is read message by message.
-_CHUNKED: Final = {"score": (METRICS_RAW,), "store": (METRICS_RAW,)}
+# The roles that read in chunks, and what; all else is read message by message.
+_CHUNKED: Final = {"score": (METRICS_RAW,)}
 # Chunks of up to 1,000 records wait for an agent: more of them only take memory.
 _CHUNKS_WAITING: Final = 8
 _HEARTBEATS_A_SESSION: Final = 4

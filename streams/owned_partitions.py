@@ -17,7 +17,7 @@ from faust.types import TP
 from agents.ports import Chunk, Clock, PartitionLogic
 from streams.app import STATE_ERRORS, HealthApp
 from streams.chunked import ChunkedConsumer
-from streams.partition_runner import PartitionRunner
+from streams.partition_runner import Observer, PartitionRunner
 from streams.settings import Settings
 from streams.state_table import HotTable
 
@@ -47,6 +47,7 @@ class OwnedPartitions:
         table_topic: str,
         make_logic: Callable[[int, int], PartitionLogic],
         clock: Clock,
+        observer: Observer | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -55,6 +56,7 @@ class OwnedPartitions:
         self._table_topic = table_topic
         self._make_logic = make_logic
         self._clock = clock
+        self._observer = observer
         self._runners: dict[int, PartitionRunner] = {}
         self._told: dict[TP, int] = {}
         # A rebalance may begin while the partitions of the one before are still being restored.
@@ -72,6 +74,13 @@ class OwnedPartitions:
     def runners(self) -> Mapping[int, PartitionRunner]:
         """Return the owned partitions."""
         return self._runners
+
+    def lags(self) -> list[tuple[int, int]]:
+        """Return (partition, records not processed yet) of each owned partition that was fetched."""
+        ends = {one: self._consumer.partition_end(self._tp(one)) for one in self._runners}
+        return [
+            (one, max(0, end.highwater - self._runners[one].position)) for one, end in ends.items() if end is not None
+        ]
 
     def positions(self) -> dict[TP, int]:
         """Return the next offset to process of each owned partition."""
@@ -136,6 +145,7 @@ class OwnedPartitions:
             interval_seconds=self._settings.checkpoint_interval_seconds,
             clock=self._clock,
             fail=self._app.fail,
+            observer=self._observer,
         )
 
     async def _tick_forever(self) -> None:

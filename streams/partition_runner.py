@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
-from agents.ports import Chunk, Clock, PartitionLogic
+from agents.ports import Chunk, Clock, Output, PartitionLogic
 from schemas.errors import ShutdownError
 from streams.chunked import PartitionEnd
 from streams.guard import Verdict, admit
@@ -24,6 +24,19 @@ _SLOW_COMMIT_SECONDS: Final = 2.0
 FETCH_GAP_SECONDS: Final = 5.0
 
 
+class Observer(Protocol):
+    """Is told what a partition's work takes."""
+
+    def chunk(self, records: int, elapsed_seconds: float) -> None:
+        """``records`` were processed."""
+
+    def checkpoint(self, outputs: Sequence[Output], elapsed_seconds: float) -> None:
+        """A transaction was committed."""
+
+    def restored(self, elapsed_seconds: float) -> None:
+        """The partition was fenced and its state read."""
+
+
 class PartitionRunner:
     """One owned partition.
 
@@ -31,6 +44,8 @@ class PartitionRunner:
     ----------
     fail
         Called with the error that ends the process.
+    observer
+        Told what the work takes; None: nobody.
     """
 
     def __init__(
@@ -43,6 +58,7 @@ class PartitionRunner:
         interval_seconds: float,
         clock: Clock,
         fail: Callable[[BaseException], None],
+        observer: Observer | None = None,
     ) -> None:
         self._input = (topic, partition)
         self._logic = logic
@@ -50,6 +66,7 @@ class PartitionRunner:
         self._interval = interval_seconds
         self._clock = clock
         self._fail = fail
+        self._observer = observer
         self.position = -1
         self.committed = -1
         self.partition_time = 0.0
@@ -65,12 +82,15 @@ class PartitionRunner:
 
     async def open(self) -> None:
         """Fence the older owner, restore the state, and begin to write checkpoints."""
+        began = self._clock.monotonic()
         restored = await self._table.open([self._input], self._logic.restore)
         self._logic.restored(restored.extra, restored.fresh)
         self.position = self.committed = restored.positions[self._input]
         if restored.fresh:
             # What the topic holds by now is history; nothing is known whose deadlines could start afresh later.
             self._reset(self._clock.time())
+        if self._observer is not None:
+            self._observer.restored(self._clock.monotonic() - began)
         self._pacer = asyncio.create_task(self._pace(), name=f"checkpoints of partition {self._input[1]}")
         self._pacer.add_done_callback(self._paced)
 
@@ -104,9 +124,7 @@ class PartitionRunner:
         if taken.times_ms:
             if self._reset_due:
                 self._reset(taken.times_ms[0] / 1000)
-            self._processing = True
-            self._logic.process(taken)
-            self._processing = False
+            self._process(taken)
             self.partition_time = max(self.partition_time, taken.times_ms[-1] / 1000)
         self.position = taken.next_offset
         if self._logic.urgent:
@@ -144,8 +162,11 @@ class PartitionRunner:
             self._commit_since = self._clock.monotonic()
             reached = self.position
             extra = self._logic.position_extra()
-            await self._table.checkpoint(self._logic.drain(), {self._input: reached}, extra)
+            said = self._logic.drain()
+            await self._table.checkpoint(said, {self._input: reached}, extra)
             self.committed = reached
+            if self._observer is not None:
+                self._observer.checkpoint(said.outputs, self._clock.monotonic() - self._commit_since)
             self._commit_since = 0.0
 
     async def close(self, *, commit: bool = True) -> None:
@@ -157,6 +178,14 @@ class PartitionRunner:
         if commit:
             await self.checkpoint()
         await self._table.close()
+
+    def _process(self, chunk: Chunk) -> None:
+        began = self._clock.monotonic()
+        self._processing = True
+        self._logic.process(chunk)
+        self._processing = False
+        if self._observer is not None:
+            self._observer.chunk(len(chunk.values), self._clock.monotonic() - began)
 
     def _reset(self, clock: float) -> None:
         self._reset_due = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 from aiokafka.partitioner import murmur2
 
@@ -13,20 +14,27 @@ from streams.app import HealthApp, create_app
 from streams.clock import SystemClock
 from streams.input_kinds import decoders
 from streams.inputs import InputsReader
+from streams.metrics_server import MetricsServer
 from streams.owned_partitions import OwnedPartitions
+from streams.score_metrics import ScoreMetrics
 from streams.settings import Settings
+from streams.telemetry import Telemetry
 
 ROLE = "score"
 
 
-def build(settings: Settings, clock: Clock | None = None) -> HealthApp:
+def build(settings: Settings, telemetry: Telemetry | None = None, clock: Clock | None = None) -> HealthApp:
     """Return the Faust app of role score."""
-    return assemble(settings, clock)[0]
+    return assemble(settings, clock, telemetry)[0]
 
 
-def assemble(settings: Settings, clock: Clock | None = None) -> tuple[HealthApp, OwnedPartitions]:
+def assemble(
+    settings: Settings, clock: Clock | None = None, telemetry: Telemetry | None = None
+) -> tuple[HealthApp, OwnedPartitions]:
     """Return the app and the partitions that it will own."""
     app = create_app(ROLE, settings)
+    telemetry = telemetry or Telemetry(ROLE, settings.restarts)
+    metrics = ScoreMetrics(telemetry)
     inputs = InputsReader(settings, decoders())
     app.before_flow(inputs.start)
     app.after_stop(inputs.stop)
@@ -36,7 +44,7 @@ def assemble(settings: Settings, clock: Clock | None = None) -> tuple[HealthApp,
             max_gpus=max(1, settings.max_unknown_gpus // partitions),
             status_records_per_second=settings.status_records_per_second / partitions,
         )
-        return ScorePartition(partition, partitioner(partitions), inputs.table, options)
+        return metrics.watch(ScorePartition(partition, partitioner(partitions), inputs.table, options))
 
     owned = OwnedPartitions(
         app,
@@ -46,8 +54,16 @@ def assemble(settings: Settings, clock: Clock | None = None) -> tuple[HealthApp,
         table_topic=STATE,
         make_logic=logic,
         clock=clock or SystemClock(),
+        observer=metrics,
     )
     owned.attach()
+    # An instance serves as well as a class.
+    app.service(cast(Any, MetricsServer(telemetry, settings.metrics_port)))
+
+    async def follow() -> None:
+        await metrics.follow(owned)
+
+    app.task(follow)
     return app, owned
 
 

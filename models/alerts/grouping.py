@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Final
 
 from models.alerts.causes import cause_of
@@ -23,6 +24,10 @@ GPU_HOLD_SECONDS: Final = 10.0
 HOST_HOLD_SECONDS: Final = 300.0
 # A GPU that has said nothing for longer is no evidence about its host.
 KNOWN_SECONDS: Final = 86_400.0
+# GPUs of one host are read together: one that is heard this much later says that the host lives.
+_LATER_SECONDS: Final = 15.0
+# So long a sign of the host's life is waited for; gpu-status is thinned.
+_UNCONFIRMED_SECONDS: Final = 60.0
 _ACTION: Final = "Check the host: power, network, console; its GPUs need nothing until it is back"
 
 
@@ -33,11 +38,17 @@ class HostCause(StrEnum):
     EXPORTER_DOWN = "exporter_down"
     ALL_MISSING = "all_missing"
     HEARTBEAT_SILENT = "heartbeat_silent"
+    UNCONFIRMED = "unconfirmed"
 
     @property
     def lost(self) -> bool:
         """Whether the host itself is taken to be lost."""
         return self in (HostCause.ALL_MISSING, HostCause.HEARTBEAT_SILENT)
+
+    @property
+    def explains(self) -> bool:
+        """Whether it takes the place of what its GPUs would say each."""
+        return self.lost or self is HostCause.EXPORTER_DOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class HostFacts:
     gpus
         Last append time (epoch s) of each of its GPUs.
     missing
-        GPUs whose silence is unexplained.
+        GPUs whose silence is unexplained, with the clock when that was noted (epoch s).
     explained
         GPUs that are silent because they are known to be lost.
     heartbeat_at, heartbeat_limit_seconds
@@ -59,7 +70,7 @@ class HostFacts:
     """
 
     gpus: Mapping[str, float]
-    missing: Collection[str]
+    missing: Mapping[str, float]
     explained: Collection[str]
     heartbeat_at: float
     heartbeat_limit_seconds: float
@@ -69,9 +80,11 @@ class HostFacts:
 def host_cause(facts: HostFacts, clock: float) -> HostCause:
     """Return what explains the missing GPUs of a host at ``clock`` (epoch s); NONE: each stands alone.
 
+    UNCONFIRMED: nothing of the host was heard since they fell silent, and it may yet be heard.
+
     A heartbeat that stays away counts only while no GPU of the host was heard after it should have come.
 
-    >>> facts = HostFacts({"a": 100.0, "b": 100.0}, {"a", "b"}, set(), 140.0, 40.0, True)
+    >>> facts = HostFacts({"a": 100.0, "b": 100.0}, {"a": 141.0, "b": 141.0}, set(), 140.0, 40.0, True)
     >>> host_cause(facts, 150.0)
     <HostCause.ALL_MISSING: 'all_missing'>
     """
@@ -91,7 +104,10 @@ def host_cause(facts: HostFacts, clock: float) -> HostCause:
     # Where no heartbeat was ever heard the due time is -inf: every GPU was heard after it.
     if silent and not any(facts.gpus[gpu_id] > heartbeat_due for gpu_id in others):
         return HostCause.HEARTBEAT_SILENT
-    return HostCause.NONE
+    heard = max(facts.heartbeat_at, *(facts.gpus[gpu_id] for gpu_id in others))
+    silent_since = max(facts.gpus.get(gpu_id, -inf) for gpu_id in facts.missing)
+    waits = clock < max(facts.missing.values()) + _UNCONFIRMED_SECONDS
+    return HostCause.UNCONFIRMED if waits and heard < silent_since + _LATER_SECONDS else HostCause.NONE
 
 
 def host_event(

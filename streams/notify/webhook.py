@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -91,7 +90,7 @@ async def attempt(
         ) as response:
             answer = await response.content.read(_DETAIL_BYTES)
             return judge(response.status, answer, response.headers, now)
-    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
         return Attempt(Outcome.LATER, f"{type(error).__name__}: {error}")
 
 

@@ -41,13 +41,14 @@ async def run_chaos(
     seconds: float = 0.0,
     faults: Iterable[str] = (),
     rate: float = 1000.0,
+    keys: int = 400,
     backlog: int = 100_000,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Run ``faults``, or faults drawn by ``seed`` for ``seconds``; topics must exist and be empty."""
     chance = random.Random(seed)
     workers = [Worker(f"worker-{number}", settings, folder) for number in (1, 2)]
-    load = Load(settings, rate=rate, seed=seed)
+    load = Load(settings, rate=rate, keys=keys, seed=seed)
     stage = Stage(workers, load, broker, settings.session_timeout_seconds, chance, backlog)
     done: list[str] = []
     try:

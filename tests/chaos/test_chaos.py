@@ -28,7 +28,7 @@ async def test_nothing_is_lost_or_doubled(
 ) -> None:
     """The states equal the truth for each key, and every alert was said once, whatever was done."""
     report = await run_chaos(
-        chaos_settings, kafka_server, tmp_path, seed=7, faults=faults, rate=400.0, backlog=60_000
+        chaos_settings, kafka_server, tmp_path, seed=7, faults=faults, rate=400.0, keys=60, backlog=60_000
     )
     assert report.differences == [], "\n".join(report.differences)
     assert report.faults == list(faults)
