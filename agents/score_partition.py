@@ -245,7 +245,7 @@ class ScorePartition:
         self._dirty[gpu_id] = state
         if records:
             self._say(gpu_id, records)
-        self._say_status(state, sample, bool(records))
+        self._say_status(state, sample, any(record.topic in _URGENT for record in records))
         if records or gpu_id not in self._waiting:  # a rule's deadline may come before the one waited for
             self._watch(gpu_id, state)
         if state.pending_rows and sample.time >= self._window_time(state):

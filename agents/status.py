@@ -18,7 +18,7 @@ _OVERALL, _THERMAL, _MEMORY, _POWER, _PARTIAL, _RISK, _LEVEL, _P7, _P30 = range(
 
 
 def is_news(state: GpuState, said: bool) -> bool:
-    """Tell whether a score, the risk or a level moved since the last news; ``said``: a record was emitted.
+    """Tell whether a score, the risk or a level moved since the last news; ``said``: an alert or advice was said.
 
     What is news is remembered in ``state.said``.
     """
