@@ -33,6 +33,7 @@ CLOCK_AHEAD_SECONDS: Final = 60.0
 FORGET_SECONDS: Final = 30 * 86_400.0
 _FORGET_CHECK_SECONDS: Final = 3600.0
 _HOUR: Final = 3600
+_SPREAD_RATIO: Final = 0.95
 _SEPARATOR: Final = b"\x00"
 _HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
 _encode: Final = msgspec.json.Encoder().encode
@@ -99,6 +100,7 @@ class ScorePartition:
         self._deadlines: list[tuple[float, str]] = []
         self._waiting: set[str] = set()
         self._next_status: dict[str, float] = {}
+        self._spreads: dict[str, float] = {}
         self._restored: dict[str, dict[bytes, bytes]] = {}
         self._history_until = -inf
         self._next_forget = -inf
@@ -161,12 +163,13 @@ class ScorePartition:
     def process(self, chunk: Chunk) -> None:
         """Run the step over every record of ``chunk``."""
         states = self.states
-        counts = self.counts
-        counts.messages += len(chunk.values)
+        times_ms = chunk.times_ms
+        ahead = inf if self._options.offline else CLOCK_AHEAD_SECONDS
+        self.counts.messages += len(chunk.values)
+        if times_ms:
+            self.clock = max(self.clock, max(times_ms) / 1000.0)
         for index, value in enumerate(chunk.values):
-            append_time = chunk.times_ms[index] / 1000.0
-            if append_time > self.clock:
-                self.clock = append_time
+            append_time = times_ms[index] / 1000.0
             try:
                 raw = decode(value)
                 state = states.get(raw.gpu_id)
@@ -175,7 +178,7 @@ class ScorePartition:
                     if state is None:
                         continue
                 sample = to_sample(raw, append_time)
-                if sample.time > append_time + CLOCK_AHEAD_SECONDS and not self._options.offline:
+                if sample.time > append_time + ahead:
                     detail = f"{sample.time - append_time:.0f} s ahead of the broker's clock"
                     raise InvalidMessage(Reason.CLOCK_AHEAD, detail)
             except InvalidMessage as error:
@@ -245,17 +248,26 @@ class ScorePartition:
         self._dirty[gpu_id] = state
         if records:
             self._say(gpu_id, records)
-        self._say_status(state, sample, any(record.topic in _URGENT for record in records))
-        if records or gpu_id not in self._waiting:  # a rule's deadline may come before the one waited for
+            self._say_status(state, sample, any(record.topic in _URGENT for record in records))
+            # A rule's deadline may come before the one waited for.
             self._watch(gpu_id, state)
-        if state.pending_rows and sample.time >= self._window_time(state):
+        else:
+            self._say_status(state, sample, False)
+            if gpu_id not in self._waiting and not sample.history:  # nobody waits for a recording to go on
+                self._watch(gpu_id, state)
+        if state.pending_rows and sample.time >= (state.windows.hour + self._spread(gpu_id)) * _HOUR:
             self._windows.add(gpu_id)
 
-    @staticmethod
-    def _window_time(state: GpuState) -> float:
-        """Window records are spread over the hour, or a fleet's would all be written at its start."""
-        spread = int.from_bytes(blake2b(state.gpu_id.encode(), digest_size=2).digest(), "little") / 65536.0
-        return (state.windows.hour + spread * 0.95) * _HOUR
+    def _spread(self, gpu_id: str) -> float:
+        """Return the share of the hour after which a GPU's window record is written.
+
+        All at the start of the hour would be a burst of the whole fleet's windows.
+        """
+        spread = self._spreads.get(gpu_id)
+        if spread is None:
+            drawn = int.from_bytes(blake2b(gpu_id.encode(), digest_size=2).digest(), "little")
+            spread = self._spreads[gpu_id] = drawn / 65536.0 * _SPREAD_RATIO
+        return spread
 
     def _say(self, gpu_id: str, records: list[Record]) -> None:
         key = gpu_id.encode()
@@ -322,6 +334,7 @@ class ScorePartition:
             self._dirty.pop(gpu_id, None)
             self._windows.discard(gpu_id)
             self._next_status.pop(gpu_id, None)
+            self._spreads.pop(gpu_id, None)
             self._forgotten.append(gpu_id)
 
     # -- checkpoint ----------------------------------------------------------------------------------------

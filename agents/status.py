@@ -25,6 +25,10 @@ def is_news(state: GpuState, said: bool) -> bool:
     scores, risk = state.scores, state.risk
     if scores is None or risk is None:
         return said
+    now = (scores.overall, scores.thermal, scores.memory, scores.power, risk.risk_score)
+    if now == state.shown and not said:  # not a tenth of a point has moved
+        return False
+    state.shown = now
     last = state.said.get(_SAID)
     if (
         last is not None

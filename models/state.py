@@ -79,6 +79,8 @@ class GpuState(OpenMinute):
         Cache of models.risk.serving; not kept, a function of the rest.
     scores
         Health scores after the last sample; None until the first one (after a restore too).
+    shown
+        What the last status was decided from; not kept.
     host_facts
         Of a host: its facts by name, as last told.
     """
@@ -104,6 +106,7 @@ class GpuState(OpenMinute):
         "said",
         "samples",
         "scores",
+        "shown",
         "values",
         "weight_seconds",
         "xid_gauge",
@@ -133,6 +136,7 @@ class GpuState(OpenMinute):
         self.said: dict[str, Any] = {}
         self.risk: Any = None
         self.scores: Any = None
+        self.shown: Any = None
         self.host_facts: dict[str, float] = {}
 
     # -- the step of a sample ------------------------------------------------------------------------------

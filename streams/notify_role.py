@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from typing import Any
+from typing import Any, cast
 
 import faust
 
@@ -13,6 +13,7 @@ from agents.ports import Clock
 from schemas.topics import ALERTS
 from streams.app import STATE_ERRORS, HealthApp, create_app
 from streams.clock import SystemClock
+from streams.metrics_server import MetricsServer
 from streams.notify.leader import ROLE, Leader
 from streams.notify.receivers import WebhookReceiver, load_receivers
 from streams.settings import Settings
@@ -31,7 +32,10 @@ def build(settings: Settings, telemetry: Telemetry | None = None, clock: Clock |
     """
     receivers = load_receivers(settings.receivers, os.environ)
     app = create_app(ROLE, settings)
-    Leadership(app, settings, receivers, telemetry or Telemetry(ROLE), clock or SystemClock()).attach()
+    telemetry = telemetry or Telemetry(ROLE, settings.restarts)
+    Leadership(app, settings, receivers, telemetry, clock or SystemClock()).attach()
+    # An instance serves as well as a class.
+    app.service(cast(Any, MetricsServer(telemetry, settings.metrics_port)))
     return app
 
 

@@ -27,12 +27,12 @@ from tests.bench.parts import measure
 
 GPUS: Final = 1000
 PARTITIONS: Final = 8
-ROUNDS: Final = {"guide": 60, "ours": 40}
+ROUNDS: Final = {"guide": 120, "ours": 60}
 PLAIN_ROUNDS: Final = 10
 CONTENDERS: Final = {
     "bare": "bare aiokafka: fetch and decode",
     "step_alone": "the step alone, in memory",
-    "role": "role score, committed",
+    "role": "role score, checkpoints each second",
     "bytewax_flow": "Bytewax with the step, no checkpoint",
     "plain_faust": "plain Faust, the step and a table write a message",
 }
