@@ -50,6 +50,7 @@ def load(broker: str, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> in
             "bootstrap.servers": broker,
             "partitioner": "murmur2_random",
             "linger.ms": 20,
+            "compression.type": "lz4",  # as our collectors send
             "batch.num.messages": 10_000,
             "queue.buffering.max.messages": 500_000,
         }
