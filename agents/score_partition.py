@@ -33,6 +33,8 @@ CLOCK_AHEAD_SECONDS: Final = 60.0
 FORGET_SECONDS: Final = 30 * 86_400.0
 _FORGET_CHECK_SECONDS: Final = 3600.0
 _HOUR: Final = 3600
+# A key is an id; a longer one only serves to find the sender.
+_KEY_LIMIT_BYTES: Final = 1024
 _SPREAD_RATIO: Final = 0.95
 _SEPARATOR: Final = b"\x00"
 _HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
@@ -221,7 +223,7 @@ class ScorePartition:
             topic=chunk.topic,
             partition=chunk.partition,
             offset=chunk.offsets[index],
-            key=key.decode("utf-8", "replace") if key is not None else None,
+            key=key[:_KEY_LIMIT_BYTES].decode("utf-8", "replace") if key is not None else None,
             payload=base64.b64encode(value[:PAYLOAD_LIMIT_BYTES]).decode(),
             payload_bytes=len(value),
             at=format_time(chunk.times_ms[index] / 1000.0),

@@ -16,7 +16,7 @@ import numpy as np
 
 from models.alerts.alert_state import AlertState
 from models.state import Evidence, GpuState
-from models.windows import COLUMNS, DAYS, HOURS, KNOWN_SUMS, MEANS, WIDTH
+from models.windows import COLUMNS, DAYS, HOURS, KNOWN_SUMS, MEANS, WIDTH, empty_buckets
 from schemas.signals import INDEX, SIGNALS
 
 VERSION: Final = 1
@@ -224,7 +224,7 @@ def pack_window(state: GpuState) -> bytes:
     """Return the record of the closed hours and days."""
     windows = state.windows
     head = _WINDOW_HEAD.pack(VERSION, WIDTH, windows.hour, windows.day)
-    return head + windows.hours.tobytes() + windows.days.tobytes()
+    return head + windows.hours.rows().tobytes() + windows.days.rows().tobytes()
 
 
 def unpack_window(state: GpuState, record: bytes) -> None:
@@ -233,8 +233,11 @@ def unpack_window(state: GpuState, record: bytes) -> None:
     _check(version)
     rows = np.frombuffer(record, dtype="<f4", offset=_WINDOW_HEAD.size).reshape(HOURS + DAYS, width)
     windows = state.windows
-    windows.hours[:, :width] = rows[:HOURS]
-    windows.days[:, :width] = rows[HOURS:]
+    # Columns that a newer version added were not observed then.
+    whole = empty_buckets(HOURS + DAYS)
+    whole[:, :width] = rows
+    windows.hours.fill(whole[:HOURS])
+    windows.days.fill(whole[HOURS:])
     windows.hour, windows.day = hour, day
 
 

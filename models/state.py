@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import nan
+from sys import intern
 from typing import Any, Final
 
 from models.counters import Counters
@@ -182,7 +183,8 @@ class GpuState(OpenMinute):
         if sample.lasting:
             self._keep_lasting(sample)
         if sample.labels and sample.labels != self.labels:
-            self.labels = sample.labels
+            # Models, drivers and namespaces are the same text on thousands of GPUs.
+            self.labels = {intern(name): intern(text) for name, text in sample.labels.items()}
             self.evidence_dirty = True
         if sample.host_id and sample.host_id != self.host_id:
             self.host_id = sample.host_id

@@ -8,6 +8,7 @@ becomes a row of ``hours`` (float32), the sums over the closed rows are recomput
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf, nan
 from typing import Final
 
@@ -152,50 +153,113 @@ def fold(rows: Buckets) -> Buckets:
     return folded
 
 
+# Sums that are zero for nearly every GPU: they take no memory until one is not.
+RARE: Final = (
+    CORRECTED,
+    UNCORRECTED,
+    SRAM_CORRECTED,
+    EPISODES,
+    RESIDUAL_COUNT,
+    RESIDUAL_SUM,
+    RESIDUAL_SQUARE,
+    LINK_ERRORS,
+)
+_RARE = list(RARE)
+_USUAL = [column for column in range(WIDTH) if column not in RARE]
+_EMPTY = empty_buckets(1)[0]
+_EMPTY_USUAL = _EMPTY[_USUAL]
+
+
+class Ring:
+    """A fixed number of bucket rows, shape (size, WIDTH) to the outside, addressed by epoch number.
+
+    >>> ring = Ring(3)
+    >>> ring.rows([0, 4]).shape
+    (2, 21)
+    """
+
+    __slots__ = ("_rare", "_usual", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._usual: Buckets = empty_buckets(size)[:, _USUAL]
+        self._rare: Buckets | None = None
+
+    def put(self, number: int, row: Buckets) -> None:
+        """Store ``row``, shape (WIDTH,), as bucket ``number``."""
+        index = number % self.size
+        self._usual[index] = row[_USUAL]
+        rare = row[_RARE]
+        if self._rare is None and rare.any():
+            self._rare = np.zeros((self.size, len(RARE)), dtype=np.float32)
+        if self._rare is not None:
+            self._rare[index] = rare
+
+    def clear(self, number: int) -> None:
+        """Make bucket ``number`` one in which nothing was observed."""
+        index = number % self.size
+        self._usual[index] = _EMPTY_USUAL
+        if self._rare is not None:
+            self._rare[index] = 0.0
+            if not self._rare.any():
+                self._rare = None
+
+    def rows(self, numbers: Iterable[int] | None = None) -> Buckets:
+        """Return the buckets ``numbers``, or all of them in the order of their places, as one array."""
+        where = [number % self.size for number in (range(self.size) if numbers is None else numbers)]
+        found: Buckets = np.zeros((len(where), WIDTH), dtype=np.float32)
+        found[:, _USUAL] = self._usual[where]
+        if self._rare is not None:
+            found[:, _RARE] = self._rare[where]
+        return found
+
+    def fill(self, rows: Buckets) -> None:
+        """Put back what :meth:`rows` returned for all buckets."""
+        self._usual = np.ascontiguousarray(rows[:, _USUAL], dtype=np.float32)
+        rare = np.ascontiguousarray(rows[:, _RARE], dtype=np.float32)
+        self._rare = rare if rare.any() else None
+
+
 class Windows:
-    """Ring of closed hours and days. ``hour`` and ``day`` are epoch numbers of the open bucket (-1: none yet)."""
+    """Rings of closed hours and days. ``hour`` and ``day`` are epoch numbers of the open bucket (-1: none yet)."""
 
     __slots__ = ("day", "days", "hour", "hours", "month", "week")
 
     def __init__(self) -> None:
         self.hour = -1
         self.day = -1
-        self.hours = empty_buckets(HOURS)
-        self.days = empty_buckets(DAYS)
+        self.hours = Ring(HOURS)
+        self.days = Ring(DAYS)
         self.week = Totals()
         self.month = Totals()
 
     def close_hour(self, row: Buckets, new_hour: int) -> None:
         """Put the open hour's ``row`` away and open ``new_hour`` (> the open one)."""
         old_hour = self.hour
-        self.hours[old_hour % HOURS] = row
+        self.hours.put(old_hour, row)
         new_day = new_hour * HOUR_SECONDS // DAY_SECONDS
         if new_day != self.day:  # before a long silence empties the hours of that day
             self._close_days(old_hour, new_day)
         steps = new_hour - old_hour
         if steps > 1:  # hours in which nothing came
-            empty = empty_buckets(1)[0]
             for hour in range(old_hour + 1, old_hour + min(steps, HOURS + 1)):
-                self.hours[hour % HOURS] = empty
+                self.hours.clear(hour)
         self.hour = new_hour
-        self.hours[new_hour % HOURS] = empty_buckets(1)[0]  # the slot of the open hour is the one that expired
+        self.hours.clear(new_hour)  # the place of the open hour is that of the one that expired
         self.rebuild()
 
     def _close_days(self, last_hour: int, new_day: int) -> None:
         per_day = DAY_SECONDS // HOUR_SECONDS
         first = self.day * per_day
-        rows = [hour % HOURS for hour in range(first, min(first + per_day, last_hour + 1))]
-        self.days[self.day % DAYS] = fold(self.hours[rows])
-        empty = empty_buckets(1)[0]
+        self.days.put(self.day, fold(self.hours.rows(range(first, min(first + per_day, last_hour + 1)))))
         for day in range(self.day + 1, min(new_day + 1, self.day + 1 + DAYS)):
-            self.days[day % DAYS] = empty
+            self.days.clear(day)
         self.day = new_day
-        self.days[new_day % DAYS] = empty
+        self.days.clear(new_day)
 
     def rebuild(self) -> None:
         """Recompute the totals of the closed buckets: after a close and after a restore."""
-        self.week = totals_of(self.hours)
+        self.week = totals_of(self.hours.rows())
         per_day = DAY_SECONDS // HOUR_SECONDS
-        today = [hour % HOURS for hour in range(self.day * per_day, self.hour)]
-        rows = np.concatenate([self.days, self.hours[today]]) if today else self.days
-        self.month = totals_of(rows)
+        today = self.hours.rows(range(self.day * per_day, self.hour))
+        self.month = totals_of(np.concatenate([self.days.rows(), today]))

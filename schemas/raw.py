@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Final
+from itertools import islice
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -14,17 +15,28 @@ from schemas.errors import InvalidMessage
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_ID_LENGTH: Final = 200
 HOST_PREFIX: Final = "host:"
+# What a sender may make others keep: texts go into every record of the GPU and into its state, whose topics
+# take about 1 MB a record. Longer ones are cut, the rest of longer lists is left out; both are told.
+MAX_TEXT_LENGTH: Final = 1024
+MAX_LINE_LENGTH: Final = 4096
+MAX_LABELS: Final = 64
+MAX_EVENTS: Final = 1000
+MAX_METRICS: Final = 2000
+MAX_CODE: Final = 2**31 - 1
 
 MetricValue = float | str | None
+_Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_LENGTH)]
+_Line = Annotated[str, msgspec.Meta(max_length=MAX_LINE_LENGTH)]
+_Code = Annotated[int, msgspec.Meta(ge=-MAX_CODE, le=MAX_CODE)]
 
 
 class RawEvent(msgspec.Struct, kw_only=True):
     """One event inside a message; for ``xid`` the code and the log line."""
 
-    type: str
-    code: int | None = None
-    pci_bus_id: str | None = None
-    line: str | None = None
+    type: _Text
+    code: _Code | None = None
+    pci_bus_id: _Text | None = None
+    line: _Line | None = None
     timestamp: str | float | None = None
 
 
@@ -37,12 +49,12 @@ class RawMessage(msgspec.Struct, kw_only=True):
 
     timestamp: str | float | None = None
     gpu_id: str = ""
-    host_id: str = ""
-    metrics: dict[str, MetricValue] = {}
-    labels: dict[str, str] | None = None
-    events: list[RawEvent] | None = None
+    host_id: _Text = ""
+    metrics: Annotated[dict[str, MetricValue], msgspec.Meta(max_length=MAX_METRICS)] = {}
+    labels: Annotated[dict[_Text, _Text], msgspec.Meta(max_length=MAX_LABELS)] | None = None
+    events: Annotated[list[RawEvent], msgspec.Meta(max_length=MAX_EVENTS)] | None = None
     interval_seconds: float | None = None
-    source: str | None = None
+    source: _Text | None = None
     schema_version: int | None = None
     refused: dict[str, str] | None = None
 
@@ -82,7 +94,10 @@ def decode(value: bytes | None) -> RawMessage:
 
 
 def _decode_tolerant(value: bytes) -> RawMessage:
-    """Decode with Python's parser, which takes NaN, huge numbers and damaged UTF-8, and keep what is usable."""
+    """Decode with Python's parser, which takes NaN, huge numbers and damaged UTF-8, and keep what is usable.
+
+    What the strict decoder refuses for its length alone comes here too, to be cut.
+    """
     try:
         parsed = json.loads(value.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
@@ -94,7 +109,10 @@ def _decode_tolerant(value: bytes) -> RawMessage:
     raw_metrics = parsed.get("metrics")
     if raw_metrics is not None and not isinstance(raw_metrics, dict):
         raise InvalidMessage(Reason.NO_METRICS, f"metrics is a JSON {type(raw_metrics).__name__}")
-    for name, raw in (raw_metrics or {}).items():
+    if raw_metrics is not None and len(raw_metrics) > MAX_METRICS:
+        refused["metrics"] = "too_many"
+    for written, raw in islice((raw_metrics or {}).items(), MAX_METRICS):
+        name = _clean(written)
         number = _number(raw)
         if raw is None or isinstance(raw, str):
             metrics[name] = raw
@@ -108,9 +126,9 @@ def _decode_tolerant(value: bytes) -> RawMessage:
     return RawMessage(
         timestamp=timestamp if isinstance(timestamp, str) else _number(timestamp),
         gpu_id=_clean(gpu_id) if isinstance(gpu_id, str) else "",
-        host_id=_clean(host_id) if isinstance(host_id, str) else "",
+        host_id=_text(host_id) or "",
         metrics=metrics,
-        labels=_labels(parsed.get("labels")),
+        labels=_labels(parsed.get("labels"), refused),
         events=_events(parsed.get("events"), refused),
         interval_seconds=_number(parsed.get("interval_seconds")),
         source=_text(parsed.get("source")),
@@ -123,8 +141,8 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _text(value: Any) -> str | None:
-    return _clean(value) if isinstance(value, str) else None
+def _text(value: Any, limit: int = MAX_TEXT_LENGTH) -> str | None:
+    return _clean(value[:limit]) if isinstance(value, str) else None
 
 
 def _number(value: Any) -> float | None:
@@ -137,10 +155,20 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _labels(value: Any) -> dict[str, str] | None:
+def _labels(value: Any, refused: dict[str, str]) -> dict[str, str] | None:
     if not isinstance(value, dict):
         return None
-    return {_clean(str(name)): _clean(str(text)) for name, text in value.items() if text is not None}
+    labels: dict[str, str] = {}
+    for name, text in islice(value.items(), MAX_LABELS):
+        if text is None:
+            continue
+        written = str(text)
+        labels[_clean(name[:MAX_TEXT_LENGTH])] = _clean(written[:MAX_TEXT_LENGTH])
+        if max(len(name), len(written)) > MAX_TEXT_LENGTH:
+            refused["labels"] = "too_long"
+    if len(value) > MAX_LABELS:
+        refused["labels"] = "too_many"
+    return labels
 
 
 def _events(value: Any, refused: dict[str, str]) -> list[RawEvent] | None:
@@ -150,7 +178,9 @@ def _events(value: Any, refused: dict[str, str]) -> list[RawEvent] | None:
         refused["events"] = "wrong_type"
         return None
     events: list[RawEvent] = []
-    for index, item in enumerate(value):
+    if len(value) > MAX_EVENTS:
+        refused["events"] = "too_many"
+    for index, item in enumerate(value[:MAX_EVENTS]):
         kind = item.get("type") if isinstance(item, dict) else None
         if not isinstance(kind, str):
             refused[f"events[{index}]"] = "wrong_type"
@@ -159,10 +189,10 @@ def _events(value: Any, refused: dict[str, str]) -> list[RawEvent] | None:
         timestamp = item.get("timestamp")
         events.append(
             RawEvent(
-                type=kind,
-                code=int(code) if code is not None and abs(code) < 1e9 else None,
+                type=_clean(kind[:MAX_TEXT_LENGTH]),
+                code=int(code) if code is not None and abs(code) <= MAX_CODE else None,
                 pci_bus_id=_text(item.get("pci_bus_id")),
-                line=_text(item.get("line")),
+                line=_text(item.get("line"), MAX_LINE_LENGTH),
                 timestamp=timestamp if isinstance(timestamp, str) else _number(timestamp),
             )
         )

@@ -50,7 +50,11 @@ _LASTING: Final = frozenset(
     or signal.reset_class == "lifetime"
     or signal.name.startswith("bank_remap")
 )
+# An event further ahead of the message that tells it has no usable clock.
+_EVENT_AHEAD_SECONDS: Final = 60.0
 _PLAN_LIMIT: Final = 4096
+# All signals of a GPU with 18 links are some 250 names: a plan for many more is not worth keeping.
+_PLANNED_NAMES: Final = 512
 _FEW: Final = 32
 
 
@@ -165,7 +169,8 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     )
     if len(_plans) >= _PLAN_LIMIT:  # a sender that never repeats its names must not fill the memory
         _plans.clear()
-    _plans[names] = plan
+    if len(names) <= _PLANNED_NAMES:
+        _plans[names] = plan
     return plan
 
 
@@ -310,5 +315,7 @@ def _events(events: list[RawEvent], sample_time: float) -> tuple[Event, ...]:
                 time = parse_time(event.timestamp)
             except (ValueError, OverflowError):
                 time = sample_time  # an event without a usable clock happened when it was told
+            if time > sample_time + _EVENT_AHEAD_SECONDS:
+                time = sample_time
         taken.append(Event(event.type, event.code, event.pci_bus_id, event.line or "", time))
     return tuple(taken)

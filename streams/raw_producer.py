@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from schemas.topics import METRICS_RAW
 from streams.kafka_client import client_options
 from streams.settings import Settings
+from streams.topics import MAX_RECORD_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class RawProducer:
             compression_type="lz4" if has_lz4() else None,
             linger_ms=10,
             max_batch_size=512 * 1024,
+            max_request_size=MAX_RECORD_BYTES,
         )
         try:
             async with asyncio.timeout(_START_SECONDS):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from schemas.raw import MAX_MESSAGE_BYTES
 from schemas.topics import (
     ALERTS,
     DEAD_LETTER,
@@ -30,6 +31,10 @@ from streams.topic_admin import await_leaders, create_topics, open_admin, topic_
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
+# The largest message beside its key and the headers of record and batch: what is longer than a message may be
+# reaches us as long as its batch, compressed, does not exceed this, and is a dead letter then.
+MAX_RECORD_BYTES: Final = MAX_MESSAGE_BYTES + 64 * 1024
+_RAW_CONFIG = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
 # An active segment of the default 1 GiB is never compacted: a restore would read hours of writes.
 _STATE_CONFIG = {
     "segment.bytes": str(16 * 1024 * 1024),
@@ -74,7 +79,7 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
     """Return every topic of the system; names lack the prefix of the settings."""
     raw_ms = settings.raw_retention_hours * _HOUR_MS
     return (
-        TopicSpec(METRICS_RAW, None, "delete", raw_ms, {"message.timestamp.type": "LogAppendTime"}),
+        TopicSpec(METRICS_RAW, None, "delete", raw_ms, _RAW_CONFIG),
         TopicSpec(DEAD_LETTER, 1, "delete", 30 * _DAY_MS),
         TopicSpec(STATUS, None, "compact"),
         TopicSpec(HEALTH_SCORES, None, "delete", 30 * _DAY_MS),

@@ -13,7 +13,7 @@ from typing import Final
 
 from models.health.profile import Profile
 from models.health.thermal import judged_by_margin, limits
-from models.risk.features import FAST, FEATURES, SLOW, flags_of, lasting_of, scale_into, slow_values
+from models.risk.features import FAST, SLOW, flags_of, lasting_of, scale_into, slow_values
 from models.risk.history import Decayed, load, take
 from models.risk.online import RiskModel
 from models.risk.rules import (
@@ -62,10 +62,8 @@ class Risk:
         Of an average GPU, by the same model.
     points
         The four parts before the floor: corrected errors, uncorrected errors, throttling, heat.
-    x
-        The scaled features in the order of :data:`models.risk.features.FEATURES`.
-    fast, slow
-        Their values before scaling (the slow ones as of the start of the open hour).
+    fast
+        The values of the fast features before scaling.
     """
 
     __slots__ = (
@@ -76,6 +74,7 @@ class Risk:
         "_lasting",
         "_model",
         "_profile",
+        "_scaled",
         "_uncorrected_seen",
         "_warm_hot",
         "_weights",
@@ -89,8 +88,7 @@ class Risk:
         "probability_30d",
         "replace_class",
         "risk_score",
-        "slow",
-        "x",
+        "state",
     )
 
     def __init__(self, state: GpuState) -> None:
@@ -100,9 +98,9 @@ class Risk:
         self.probability_7d = self.probability_30d = self.fleet_probability_30d = 0.0
         self.evidence_floor = self.replace_class = False
         self.points = (0.0, 0.0, 0.0, 0.0)
-        self.x = [0.0] * len(FEATURES)
+        self._scaled = [0.0] * FAST_COUNT
         self.fast = (0.0, 0.0, 0.0, nan, nan, 0.0)
-        self.slow = [nan] * len(SLOW)
+        self.state = state
         self._base = 0.0
         self._weights: tuple[float, ...] = (0.0,) * FAST_COUNT
         self._hour = -2  # no window is ever at this hour: the first sample fills the cache
@@ -113,6 +111,18 @@ class Risk:
         self._profile: Profile | None = None
         self._warm_hot = (inf, inf)
         self._uncorrected_seen = False
+
+    @property
+    def slow(self) -> list[float]:
+        """Return the slow features' values, as of the start of the open hour; built when asked for."""
+        return slow_values(self.state, self.history, self._lasting, self._deployed_at)
+
+    @property
+    def x(self) -> list[float]:
+        """Return the scaled features in the order of :data:`models.risk.features.FEATURES`."""
+        scaled = [*self._scaled, *[0.0] * len(SLOW)]
+        scale_into(scaled, SLOW, self.slow, FAST_COUNT)
+        return scaled
 
     def is_stale(self, state: GpuState, model: RiskModel, profile: Profile, deployed_at: float | None) -> bool:
         """Count new events, then tell whether anything that the cache stands for has changed."""
@@ -133,10 +143,10 @@ class Risk:
     def refresh(self, state: GpuState, model: RiskModel, profile: Profile, deployed_at: float | None) -> None:
         """Fill what is constant until :meth:`is_stale` says otherwise."""
         lasting = lasting_of(state)
-        self.slow = slow_values(state, self.history, lasting, deployed_at)
-        scale_into(self.x, SLOW, self.slow, FAST_COUNT)
+        scaled = [0.0] * len(SLOW)
+        scale_into(scaled, SLOW, slow_values(state, self.history, lasting, deployed_at), 0)
         self._weights = model.weights[:FAST_COUNT]
-        self._base = model.bias + sum(map(mul, model.weights[FAST_COUNT:], self.x[FAST_COUNT:]))
+        self._base = model.bias + sum(map(mul, model.weights[FAST_COUNT:], scaled))
         self._warm_hot = limits(state, profile)
         kinds = tuple(state.evidence)
         self.replace_class = flags_of(lasting) or not REPLACE_KINDS.isdisjoint(kinds)
@@ -157,7 +167,7 @@ class Risk:
 
     def scale_fast(self) -> None:
         """Scale ``fast`` into ``x``."""
-        x = self.x
+        x = self._scaled
         corrected, uncorrected, events, ratio, temp, excess = self.fast
         x[0] = _CORRECTED.scaled(corrected) if corrected else 0.0
         x[1] = _UNCORRECTED.scaled(uncorrected) if uncorrected else 0.0
@@ -229,7 +239,7 @@ def assess(state: GpuState, model: RiskModel, profile: Profile, deployed_at: flo
     temp = hottest if hottest != -inf else nan
     risk.fast = (corrected, uncorrected, week[EPISODES] + hour[EPISODES], throttled, temp, excess)
     risk.scale_fast()
-    p30 = probability(risk._base + sum(map(mul, risk._weights, risk.x)))
+    p30 = probability(risk._base + sum(map(mul, risk._weights, risk._scaled)))
     risk.probability_30d = p30
     risk.probability_7d = 1.0 - (1.0 - p30) ** model.horizon_ratio
     days = (week[OBSERVED] + hour[OBSERVED]) / DAY_SECONDS
