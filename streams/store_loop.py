@@ -98,9 +98,22 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         before = self._assignments
         batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room)
         async with self._lock:
-            # What was fetched before a rebalance will be read again, from the committed offset on.
             if self._assignments == before:
                 self._add(batches)
+            else:
+                await self._read_again(batches)
+
+    async def _read_again(self, batches: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
+        """Leave records whose read a rebalance cut into.
+
+        Those from before it are read again by whoever owns their partition, from the committed offset on. The
+        new assignment's first ones came with the same read: the position is behind them and must go back.
+        """
+        for partition, records in batches.items():
+            if partition in self._consumer.assignment():
+                first = records[0].offset
+                if await self._consumer.position(partition) > first:
+                    self._consumer.seek(partition, first)
 
     def _add(self, batches: Mapping[TopicPartition, Iterable[ConsumerRecord]]) -> None:
         prefix = len(self._settings.topic_prefix)
