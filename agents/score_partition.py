@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import heapq
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import inf
 from typing import Any, Final
@@ -16,6 +14,8 @@ import msgspec
 from agents import host, score
 from agents.bundles import Bundles
 from agents.emission import Record
+from agents.letter_limit import LetterLimit
+from agents.partition_options import Counts, ScoreOptions
 from agents.ports import Checkpoint, Chunk, Inputs, Output
 from agents.status import gpu_status, is_news
 from models import packing
@@ -40,41 +40,6 @@ _SEPARATOR: Final = b"\x00"
 _HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
 _encode: Final = msgspec.json.Encoder().encode
 _URGENT: Final = frozenset((ALERTS, RECOMMENDATIONS))
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreOptions:
-    """Limits of one partition.
-
-    Parameters
-    ----------
-    max_gpus
-        gpu_ids accepted in this partition; beyond it samples of new ones are dead letters.
-    status_records_per_second
-        Of this partition: statuses are thinned to it, but for news.
-    least_status_seconds
-        Shortest time between two thinned statuses of a GPU.
-    offline
-        Replay without a broker: no append times, so none can be ahead, and nothing is history.
-    """
-
-    max_gpus: int = 200_000
-    status_records_per_second: float = 300.0
-    least_status_seconds: float = 2.0
-    offline: bool = False
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened in this partition since it was assigned; the runner turns it into metrics."""
-
-    messages: int = 0
-    events: int = 0
-    late: int = 0
-    unknown_names: int = 0
-    rekeyed: int = 0
-    dead: Counter[str] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
 
 
 class ScorePartition:
@@ -104,6 +69,7 @@ class ScorePartition:
         self._next_status: dict[str, float] = {}
         self._spreads: dict[str, float] = {}
         self._restored: dict[str, dict[bytes, bytes]] = {}
+        self._letters = LetterLimit(self._options.dead_letters_per_minute)
         self._history_until = -inf
         self._next_forget = -inf
         self._silence_from = -inf
@@ -129,6 +95,7 @@ class ScorePartition:
             except packing.StateVersionError as error:
                 raise ShutdownError(f"state of {gpu_id}: {error}; start the version that wrote it") from error
         self._restored = {}
+        self._letters.restore(extra.get("letters"))
         until = extra.get("history_until")
         self._history_until = inf if fresh and not self._options.offline else until if until is not None else -inf
         for gpu_id in self.states:
@@ -158,6 +125,7 @@ class ScorePartition:
         return {
             "history_until": until if abs(until) != inf else None,
             "inputs": self._bundles.versions(),
+            "letters": self._letters.to_plain(),
         }
 
     # -- messages ------------------------------------------------------------------------------------------
@@ -216,19 +184,45 @@ class ScorePartition:
     def _dead_letter(self, error: InvalidMessage, chunk: Chunk, index: int) -> None:
         value = chunk.values[index] or b""
         key = chunk.keys[index]
+        at = chunk.times_ms[index] / 1000.0
+        reason = Reason(error.reason)
+        self.counts.dead[reason.value] += 1
+        self._tell_suppressed(at)
+        if not self._letters.admit(at, reason.value):
+            return
         letter = DeadLetter(
             event_id=digest("dead", chunk.topic, chunk.partition, chunk.offsets[index], blake2b(value).hexdigest()),
-            reason=Reason(error.reason),
+            reason=reason,
             detail=error.detail,
             topic=chunk.topic,
             partition=chunk.partition,
             offset=chunk.offsets[index],
-            key=key[:_KEY_LIMIT_BYTES].decode("utf-8", "replace") if key is not None else None,
+            key=key.decode("utf-8", "replace") if key is not None else None,
             payload=base64.b64encode(value[:PAYLOAD_LIMIT_BYTES]).decode(),
             payload_bytes=len(value),
-            at=format_time(chunk.times_ms[index] / 1000.0),
+            at=format_time(at),
         )
-        self.counts.dead[letter.reason.value] += 1
+        self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), _encode(letter)))
+
+    def _tell_suppressed(self, clock: float) -> None:
+        """Say once what a minute's limit of letters held back."""
+        over = self._letters.over(clock)
+        if over is None:
+            return
+        minute, counts = over
+        told = ", ".join(f"{reason} {count}" for reason, count in counts.items())
+        letter = DeadLetter(
+            event_id=digest("suppressed", METRICS_RAW, self.partition, minute),
+            reason=Reason.SUPPRESSED,
+            detail=f"{sum(counts.values())} more messages were refused in this minute: {told}",
+            topic=METRICS_RAW,
+            partition=self.partition,
+            offset=-1,
+            key=None,
+            payload="",
+            payload_bytes=0,
+            at=format_time(minute),
+        )
         self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), _encode(letter)))
 
     def _take(self, state: GpuState, sample: Sample) -> None:
@@ -302,6 +296,7 @@ class ScorePartition:
     def advance(self, clock: float) -> None:
         """The partition's clock reached ``clock``: deadlines up to it fall due."""
         self.clock = max(self.clock, clock)
+        self._tell_suppressed(clock)
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= clock:
             _, gpu_id = heapq.heappop(deadlines)

@@ -24,11 +24,15 @@ class Reason(StrEnum):
     CLOCK_AHEAD = "clock_ahead"
     WRONG_PARTITION = "wrong_partition"
     TOO_MANY_GPUS = "too_many_gpus"
+    SUPPRESSED = "suppressed"
     REFUSED_BY_RECEIVER = "refused_by_receiver"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A refused message; ``payload`` is base64, cut at 64 KiB of the original."""
+    """A refused message, or (reason ``suppressed``, offset -1) how many a minute's limit held back.
+
+    ``payload`` is base64, cut at 64 KiB of the original.
+    """
 
     event_id: str
     reason: Reason

@@ -1,4 +1,4 @@
-"""Offline replay: the agents' own steps over recorded messages, without any server.
+"""Offline replay: the steps of score and notify over recorded messages, without any server.
 
 The clock is the newest time among the messages, so the same files give the same lines on any day.
 """
@@ -11,8 +11,10 @@ from math import inf
 import orjson
 
 from agents.bundles import NoInputs
+from agents.notify import OfflineNotify
+from agents.partition_options import ScoreOptions
 from agents.ports import Inputs, Output
-from agents.score_partition import ScoreOptions, ScorePartition
+from agents.score_partition import ScorePartition
 from schemas.errors import InvalidMessage
 from schemas.raw import decode
 from schemas.times import parse_time
@@ -22,7 +24,7 @@ _DRAIN_EVERY = 500
 
 
 class OfflineReplay:
-    """Runs role score's logic for a whole fleet in one partition.
+    """Runs role score's logic for a whole fleet in one partition, and role notify's on what it says.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ class OfflineReplay:
         self.partition = ScorePartition(0, lambda key: 0, inputs or NoInputs(), ScoreOptions(offline=True))
         self.partition.restored({}, fresh=False)
         self._statuses = statuses
+        self._notify = OfflineNotify()
         self._clock = -inf
 
     def feed(self, messages: Iterable[bytes]) -> Iterator[Output]:
@@ -60,7 +63,9 @@ class OfflineReplay:
         self.partition.take(value, time)
 
     def _drain(self) -> Iterator[Output]:
-        for output in self.partition.drain().outputs:
+        outputs = self.partition.drain().outputs
+        told = list(self._notify.feed(outputs))
+        for output in [*outputs, *told]:
             if self._statuses or output.topic != STATUS:
                 yield output
 

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from agents.partition_options import Counts
 from agents.ports import Output
-from agents.score_partition import Counts, ScorePartition
+from agents.score_partition import ScorePartition
 from schemas.topics import METRICS_RAW
 from streams.owned_partitions import OwnedPartitions
 from streams.telemetry import Telemetry

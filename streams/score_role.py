@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from aiokafka.partitioner import murmur2
 
+from agents.partition_options import ScoreOptions
 from agents.ports import Clock
-from agents.score_partition import ScoreOptions, ScorePartition
+from agents.score_partition import ScorePartition
 from schemas.topics import METRICS_RAW, STATE
 from streams.app import HealthApp, create_app
 from streams.clock import SystemClock
@@ -43,6 +44,7 @@ def assemble(
         options = ScoreOptions(
             max_gpus=max(1, settings.max_unknown_gpus // partitions),
             status_records_per_second=settings.status_records_per_second / partitions,
+            dead_letters_per_minute=max(1, settings.dead_letters_per_minute // partitions),
         )
         return metrics.watch(ScorePartition(partition, partitioner(partitions), inputs.table, options))
 

@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     heartbeat_url: str = ""
     max_unknown_gpus: int = Field(default=200_000, ge=1, description="gpu_ids accepted; beyond it dead letters")
 
+    dead_letters_per_minute: int = Field(
+        default=600, ge=1, description="Dead letters of the whole raw topic; beyond it refused messages are counted"
+    )
+
     checkpoint_interval_seconds: float = Field(default=1.0, gt=0, description="Longest time between checkpoints")
     status_records_per_second: float = Field(default=300.0, gt=0, description="Fleet-wide thinning of gpu-status")
     log_format: Literal["text", "json"] = "text"

@@ -41,7 +41,7 @@ def health_score(state: GpuState, scores: Scores, profile: Profile) -> HealthSco
     mask = scores.inputs
     overall = rounded(scores.overall)
     return HealthScore(
-        event_id=digest("health", state.gpu_id, scores.time),
+        event_id=_event_id(state, scores),
         gpu_id=state.gpu_id,
         host_id=state.host_id,
         model=state.labels.get("model"),
@@ -200,3 +200,9 @@ def _not_measured(mask: int) -> list[Penalty]:
         for bit, name in inputs.items()
         if not mask & bit
     ]
+
+
+def _event_id(state: GpuState, scores: Scores) -> str:
+    """One sample may be judged twice: again when an event of the same moment comes in a message of its own."""
+    said = (scores.overall, scores.thermal, scores.memory, scores.power, scores.evidence, scores.inputs)
+    return digest("health", state.gpu_id, scores.time, *said)

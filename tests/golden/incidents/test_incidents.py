@@ -15,7 +15,8 @@ import orjson
 import pytest
 
 from agents.bundles import NoInputs
-from agents.score_partition import ScoreOptions, ScorePartition
+from agents.partition_options import ScoreOptions
+from agents.score_partition import ScorePartition
 from tests.golden.incidents.scenario import START, Message, Scenario
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.json"))

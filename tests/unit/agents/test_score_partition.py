@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from agents.bundles import NoInputs
 from agents.ports import Checkpoint, Chunk, Output
-from agents.score_partition import ScoreOptions, ScorePartition
+from agents.partition_options import ScoreOptions
+from agents.score_partition import ScorePartition
 from models import packing
 from schemas.topics import ALERTS, DEAD_LETTER, METRICS_RAW, STATUS
 
@@ -69,6 +70,23 @@ def test_bad_input_becomes_dead_letters_and_the_rest_goes_on() -> None:
     assert reasons(checkpoint) == ["not_json", "not_an_object", "empty", "empty", "clock_ahead", "no_gpu_id"]
     assert set(partition.states) == {"GPU-1"}
     assert partition.counts.messages == 7
+
+
+def test_garbage_is_told_in_numbers_beyond_the_limit_also_across_a_restart() -> None:
+    limit = ScoreOptions(dead_letters_per_minute=2)
+    partition = logic(options=limit)
+    partition.process(chunk([b"{", b"{", b"{", b"[]"]))
+    assert reasons(partition.drain()) == ["not_json", "not_json"]
+    again = ScorePartition(0, lambda key: 0, NoInputs(), limit)
+    again.restored(orjson.loads(orjson.dumps(partition.position_extra())), fresh=False)
+    again.process(chunk([b"{", message()], first=4))
+    assert reasons(again.drain()) == []
+    assert again.states["GPU-1"].samples == 1
+    again.advance(START + 61.0)
+    (letter,) = [orjson.loads(one.value or b"") for one in again.drain().outputs if one.topic == DEAD_LETTER]
+    assert letter["reason"] == "suppressed"
+    assert letter["detail"] == "3 more messages were refused in this minute: not_an_object 1, not_json 2"
+    assert sum(again.counts.dead.values()) == 1
 
 
 def test_a_gpu_that_only_sent_unusable_messages_is_not_known() -> None:
