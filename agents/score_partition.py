@@ -21,7 +21,7 @@ from agents.status import gpu_status, is_news
 from models import packing
 from models.alerts import lifecycle
 from models.state import GpuState
-from schemas.dead_letter import PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
+from schemas.dead_letter import KEY_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
 from schemas.errors import InvalidMessage, ShutdownError
 from schemas.ids import digest
 from schemas.raw import decode
@@ -34,7 +34,6 @@ FORGET_SECONDS: Final = 30 * 86_400.0
 _FORGET_CHECK_SECONDS: Final = 3600.0
 _HOUR: Final = 3600
 # A key is an id; a longer one only serves to find the sender.
-_KEY_LIMIT_BYTES: Final = 1024
 _SPREAD_RATIO: Final = 0.95
 _SEPARATOR: Final = b"\x00"
 _HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
@@ -197,7 +196,7 @@ class ScorePartition:
             topic=chunk.topic,
             partition=chunk.partition,
             offset=chunk.offsets[index],
-            key=key.decode("utf-8", "replace") if key is not None else None,
+            key=key[:KEY_LIMIT_BYTES].decode("utf-8", "replace") if key is not None else None,
             payload=base64.b64encode(value[:PAYLOAD_LIMIT_BYTES]).decode(),
             payload_bytes=len(value),
             at=format_time(at),

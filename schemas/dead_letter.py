@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 PAYLOAD_LIMIT_BYTES = 64 * 1024
+KEY_LIMIT_BYTES = 1024
 
 
 class Reason(StrEnum):

@@ -49,6 +49,11 @@ def schema_text(topic: str) -> str:
     True
     """
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(RECORDS[topic])}
+    if topic == topics.METRICS_RAW:
+        # Decoding is tolerant so that each lack has its own reason; a sender is told what must be there.
+        message = schema["$defs"][RawMessage.__name__]
+        del message["properties"]["refused"]
+        message["required"] = ["timestamp", "gpu_id"]
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
 
 

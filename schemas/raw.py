@@ -81,6 +81,7 @@ def decode(value: bytes | None) -> RawMessage:
         raise InvalidMessage(Reason.TOO_LARGE, f"{len(value)} bytes, the limit is {MAX_MESSAGE_BYTES}")
     try:
         message = _decode_strict(value)
+        message.refused = None  # ours to say
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         message = _decode_tolerant(value)
     gpu_id = message.gpu_id

@@ -81,7 +81,7 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
     return (
         TopicSpec(METRICS_RAW, None, "delete", raw_ms, _RAW_CONFIG),
         TopicSpec(DEAD_LETTER, 1, "delete", 30 * _DAY_MS),
-        TopicSpec(STATUS, None, "compact"),
+        TopicSpec(STATUS, None, "compact", config=_STATE_CONFIG),
         TopicSpec(HEALTH_SCORES, None, "delete", 30 * _DAY_MS),
         TopicSpec(RISK_SCORES, None, "delete", 90 * _DAY_MS),
         TopicSpec(HOURS, None, "delete", 30 * _DAY_MS),

@@ -1,9 +1,9 @@
-"""Samples for the raw topic: keyed, numbered, from a seed."""
+"""Load: a subject's samples into the raw topic, at a rate or in a burst."""
 
 from __future__ import annotations
 
 import asyncio
-import random
+from collections.abc import Iterator
 from time import monotonic
 
 from aiokafka import AIOKafkaProducer
@@ -12,38 +12,42 @@ from aiokafka.errors import KafkaError
 from schemas.topics import METRICS_RAW
 from streams.kafka_client import client_options
 from streams.settings import Settings
+from tests.chaos.subject import Keyed
 
 _BURST = 20
-_PAD = b"x" * 80
 
 
 class Load:
-    """Sends ``rate`` samples a second of ``keys`` GPUs until told to stop.
+    """Sends ``rate`` of ``samples`` a second until told to stop.
 
     What reached the topic is the truth: a sample that a broker's death swallowed was never sent.
     """
 
-    def __init__(self, settings: Settings, *, rate: float, keys: int = 400, seed: int = 1) -> None:
-        self.sent = 0
+    def __init__(self, settings: Settings, samples: Iterator[Keyed], *, rate: float) -> None:
         self._settings = settings
+        self._samples = samples
         self._rate = rate
-        self._random = random.Random(seed)
-        self._keys = [b"gpu-%04d" % number for number in range(keys)]
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Begin to send."""
-        await self.open()
+        """Begin to send; call after :meth:`open`."""
         self._task = asyncio.create_task(self._run(), name="load")
 
     async def open(self) -> None:
-        """Connect only; for bursts."""
+        """Connect, and put something into each partition that makes its owner write a position.
+
+        A partition's past is history before its first start, and what comes after is not: nothing that is
+        judged may be sent before every partition has an owner.
+        """
         self._producer = AIOKafkaProducer(
             linger_ms=5, enable_idempotence=True, request_timeout_ms=60_000, **client_options(self._settings)
         )
         await self._producer.start()
+        for partition in range(self._settings.partitions):
+            await self._producer.send(self._settings.topic(METRICS_RAW), b"primer", partition=partition)
+        await self._producer.flush()
 
     async def stop(self) -> None:
         """Stop, and wait until all that was sent is safe."""
@@ -73,7 +77,5 @@ class Load:
 
     async def _send(self) -> None:
         assert self._producer is not None
-        key = self._random.choice(self._keys)
-        value = b"%d " % self._random.randrange(1000) + _PAD
+        key, value = next(self._samples)
         await self._producer.send(self._settings.topic(METRICS_RAW), key=key, value=value)
-        self.sent += 1

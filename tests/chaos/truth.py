@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from schemas.topics import ALERTS, METRICS_RAW, STATE
 from streams.kafka_client import client_options
-from streams.position import POSITION_KEY, decode
 from streams.settings import Settings
-from tests.chaos.counting import ALERT_EVERY, alert, unpack
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """State of each key, how often each alert was said, and the position of each partition."""
+    """State of each key, how often each record was said, and the samples counted in the states."""
 
-    states: dict[bytes, tuple[int, int, int]]
-    alerts: Counter[bytes]
-    positions: dict[int, int]
+    states: dict[bytes, object]
+    said: Counter[bytes]
+    samples: int
 
 
 async def read_topic(settings: Settings, topic: str) -> AsyncIterator[ConsumerRecord]:
@@ -51,44 +48,19 @@ async def read_topic(settings: Settings, topic: str) -> AsyncIterator[ConsumerRe
         await reader.stop()
 
 
-async def truth(settings: Settings) -> Outcome:
-    """Compute the outcome from the raw topic alone."""
-    states: dict[bytes, tuple[int, int, int]] = {}
-    alerts: Counter[bytes] = Counter()
-    positions: dict[int, int] = {}
-    async for record in read_topic(settings, METRICS_RAW):
-        positions[record.partition] = record.offset + 1
-        count, total, _ = states.get(record.key, (0, 0, -1))
-        count, total = count + 1, total + int(record.value.split(b" ", 1)[0])
-        states[record.key] = (count, total, record.offset)
-        if count % ALERT_EVERY == 0:
-            alerts[alert(record.key, count, total, record.offset)] += 1
-    return Outcome(states, alerts, positions)
-
-
-async def said(settings: Settings) -> Outcome:
-    """Read the outcome from the topics of states and alerts."""
-    states: dict[bytes, tuple[int, int, int]] = {}
-    positions: dict[int, int] = {}
-    async for record in read_topic(settings, STATE):
-        if record.key == POSITION_KEY:
-            positions.update(decode(record.value).inputs[METRICS_RAW].offsets)
-        else:
-            states[record.key] = unpack(record.value)
-    alerts = Counter([record.value async for record in read_topic(settings, ALERTS)])
-    return Outcome(states, alerts, positions)
-
-
 def differences(expected: Outcome, actual: Outcome) -> list[str]:
     """Name what was lost, doubled or made up; empty where the outcomes are equal."""
     found = []
     for key, state in expected.states.items():
         if actual.states.get(key) != state:
             found.append(f"state of {key!r}: {actual.states.get(key)} where {state} was due")
-    lost = expected.alerts - actual.alerts
-    surplus = actual.alerts - expected.alerts
+    made_up = actual.states.keys() - expected.states.keys()
+    if made_up:
+        found.append(f"{len(made_up)} states made up, e.g. {next(iter(made_up))!r}")
+    lost = expected.said - actual.said
+    surplus = actual.said - expected.said
     if lost:
-        found.append(f"{lost.total()} alerts lost, e.g. {next(iter(lost))!r}")
+        found.append(f"{lost.total()} records lost, e.g. {next(iter(lost))!r}")
     if surplus:
-        found.append(f"{surplus.total()} alerts doubled or made up, e.g. {next(iter(surplus))!r}")
+        found.append(f"{surplus.total()} records doubled or made up, e.g. {next(iter(surplus))!r}")
     return found

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from streams.settings import Settings
@@ -20,16 +21,16 @@ class Worker:
 
     Parameters
     ----------
-    module
-        What to run: ``python -m module``.
+    arguments
+        What Python runs.
     """
 
-    def __init__(self, name: str, settings: Settings, folder: Path, module: str = "tests.chaos.worker") -> None:
+    def __init__(self, name: str, settings: Settings, folder: Path, arguments: Sequence[str]) -> None:
         self.name = name
         self.log_path = folder / f"{name}.log"
         self.starts = 0
         self.ends: list[int] = []
-        self._module = module
+        self._arguments = tuple(arguments)
         self._environment = {
             **os.environ,
             "PYTHONPATH": str(_ROOT),
@@ -77,8 +78,7 @@ class Worker:
             with self.log_path.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
-                    "-m",
-                    self._module,
+                    *self._arguments,
                     env=self._environment,
                     cwd=_ROOT,
                     stdout=log,

@@ -57,11 +57,15 @@ class Worker:
         }
         return {reason: count for reason, count in found.items() if count}
 
-    async def until_processed(self, settings: Settings, dead: int) -> None:
-        """Wait until everything is processed, and ``dead`` refusals are counted."""
+    async def until(self, samples: int, dead: int) -> None:
+        """Wait until so many samples are scored and refusals counted, and nothing waits any more."""
         deadline = monotonic() + 90.0
-        while sum(self.dead().values()) < dead or any(lag for _, lag in self._owned.lags()):
-            assert monotonic() < deadline, f"{self.dead()}, lags {self._owned.lags()}"
+        while (
+            sum(self.samples().values()) < samples
+            or sum(self.dead().values()) < dead
+            or any(lag for _, lag in self._owned.lags())
+        ):
+            assert monotonic() < deadline, f"{self.samples()}, {self.dead()}, lags {self._owned.lags()}"
             await asyncio.sleep(0.1)
 
 
@@ -103,7 +107,7 @@ async def test_every_kind_of_bad_message_has_its_reason(topics: Settings) -> Non
     mixed += [("GPU-2", value) for value in hostile]
     async with scoring(topics) as worker:
         await send(topics, mixed)
-        await worker.until_processed(topics, len(bad))
+        await worker.until(len(bad) + len(hostile), len(bad))
         assert worker.dead() == Counter(reason.value for _, reason in bad)
         assert worker.samples() == {"GPU-1": len(bad), "GPU-2": len(hostile)}
     letters = await records(topics, DEAD_LETTER)
@@ -123,11 +127,7 @@ async def test_large_messages_pass_and_larger_ones_are_refused(topics: Settings)
     async with scoring(topics) as worker:
         await send(topics, [("another key", value) for value in heavy])
         await send(topics, [("k" * 50_000, over), ("GPU-9", message("GPU-9", now))])
-        await worker.until_processed(topics, 1)
-        deadline = monotonic() + 60.0
-        while len(worker.samples()) < 9:  # what was sent on comes back after a checkpoint
-            assert monotonic() < deadline, worker.samples()
-            await asyncio.sleep(0.1)
+        await worker.until(9, 1)  # what was sent on comes back after a checkpoint
         assert worker.samples() == dict.fromkeys([*GPUS, "GPU-9"], 1)
         assert worker.dead() == {"too_large": 1}
         assert all(len(worker.states()[gpu_id].labels["note"]) <= 1024 for gpu_id in GPUS)
@@ -137,15 +137,13 @@ async def test_large_messages_pass_and_larger_ones_are_refused(topics: Settings)
     assert len(letter["key"]) <= 1024
     async with scoring(topics) as worker:
         await send(topics, [("GPU-9", message("GPU-9", now + 10.0))])
-        deadline = monotonic() + 60.0
-        while worker.samples().get("GPU-9", 0) < 2:
-            assert monotonic() < deadline, worker.samples()
-            await asyncio.sleep(0.1)
+        await worker.until(10, 0)
         assert worker.samples() == {**dict.fromkeys(GPUS, 1), "GPU-9": 2}
 
 
 async def test_a_flood_of_noise_costs_nothing_valid(topics: Settings) -> None:
-    """100,000 random byte strings between the samples of eight GPUs: all are counted, all samples scored."""
+    """100,000 random byte strings between the samples of eight GPUs: all are counted, as many as a minute may
+    have are dead letters, and every sample is scored."""
     now = time() - 600.0
     step = NOISE // ROUNDS
     mixed: list[tuple[str | None, bytes | None]] = []
@@ -155,9 +153,9 @@ async def test_a_flood_of_noise_costs_nothing_valid(topics: Settings) -> None:
             mixed += [(gpu_id, message(gpu_id, now + number // step * 10.0)) for gpu_id in GPUS]
     async with scoring(topics) as worker:
         await send(topics, mixed)
-        await worker.until_processed(topics, NOISE)
+        await worker.until(ROUNDS * len(GPUS), NOISE)
         assert sum(worker.dead().values()) == NOISE
         assert worker.samples() == dict.fromkeys(GPUS, ROUNDS)
-    letters = await records(topics, DEAD_LETTER)
-    assert 0 < len(letters) <= NOISE
+    letters = [one for one in await records(topics, DEAD_LETTER) if one["reason"] != "suppressed"]
+    assert topics.dead_letters_per_minute <= len(letters) <= 3 * topics.dead_letters_per_minute
     assert len({(one["partition"], one["offset"]) for one in letters}) == len(letters)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.bundles import NoInputs
-from agents.ports import Checkpoint, Chunk, Output
 from agents.partition_options import ScoreOptions
+from agents.ports import Checkpoint, Chunk, Output
 from agents.score_partition import ScorePartition
 from models import packing
 from schemas.topics import ALERTS, DEAD_LETTER, METRICS_RAW, STATUS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given
@@ -117,3 +118,51 @@ def test_any_json_decodes_or_is_invalid(message: dict[str, Any]) -> None:
         assert error.reason in set(Reason)
     else:
         orjson.dumps([sample.gpu_id, sample.host_id, sample.labels])
+
+
+def body(**fields: Any) -> bytes:
+    return json.dumps({"gpu_id": "GPU-1", "timestamp": 1770638400, "metrics": {"temp_gpu": 65}, **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"labels": {"model": "m" * 5000}}, {"labels": "too_long"}),
+        ({"labels": {f"l{number}": "v" for number in range(65)}}, {"labels": "too_many"}),
+        ({"metrics": dict.fromkeys(map(str, range(2001)), 1)}, {"metrics": "too_many"}),
+        ({"events": [{"type": "note"}] * 1001}, {"events": "too_many"}),
+        ({"host_id": "h" * 5000, "source": "s" * 5000}, {}),
+        ({"events": [{"type": "t" * 5000, "line": "l" * 5000, "pci_bus_id": "p" * 5000}]}, {}),
+        ({"events": [{"type": "xid", "code": 10**30}, {"type": "xid", "code": 2**31}]}, {}),
+    ],
+)
+def test_what_is_too_much_is_cut_and_told(fields: dict[str, Any], reason: dict[str, str]) -> None:
+    """Nobody else's record of this GPU may grow beyond what its topic takes."""
+    raw = decode(body(**fields))
+    assert raw.refused == reason
+    assert len(raw.metrics) in (1, 2000)
+    assert len(raw.labels or {}) <= 64
+    assert len(raw.events or []) <= 1000
+    texts = [raw.host_id, raw.source or "", *(raw.labels or {}).values()]
+    texts += [text for event in raw.events or [] for text in (event.type, event.pci_bus_id or "")]
+    assert max(map(len, texts)) <= 1024
+    for event in raw.events or []:
+        assert len(event.line or "") <= 4096
+        assert event.code is None
+
+
+def test_lone_surrogates_do_not_leave_the_decoder() -> None:
+    lone = "\ud800"
+    event = {"type": lone, "line": lone, "pci_bus_id": lone}
+    raw = decode(body(host_id=lone, metrics={lone: 1}, labels={lone: lone}, events=[event], source=lone))
+    assert lone not in msgspec.json.encode(raw).decode()
+    assert raw.metrics == {"?": 1.0}
+
+
+def test_a_sender_cannot_say_what_was_refused() -> None:
+    assert decode(body(refused={"temp_gpu": "made_up"})).refused is None
+
+
+def test_an_event_far_ahead_happened_when_it_was_told() -> None:
+    raw = decode(body(events=[{"type": "xid", "code": 79, "timestamp": at} for at in (1770638500, 1770638430)]))
+    assert [event.time for event in to_sample(raw, 1770638400.0).events] == [1770638400.0, 1770638430.0]

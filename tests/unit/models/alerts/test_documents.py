@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from collectors.kernel_log import KernelLog
+from models.alerts.grouping import HOST_MISSING
 from models.alerts.rule_texts import ACTIONS
 from tests.unit.models.alerts.bench import Bench, xid_event
 
 ROOT = Path(__file__).parents[4]
 LINES = ROOT.parent / "shared" / "data" / "xid" / "xid_lines.tsv"
-RULES = (set(ACTIONS) - {"ecc_contained"}) | {"xid_hardware", "xid_driver", "xid_repeated", "recovery_action"}
+XID_RULES = {"xid_hardware", "xid_driver", "xid_repeated", "recovery_action"}
+RULES = (set(ACTIONS) - {"ecc_contained"}) | XID_RULES | {HOST_MISSING}
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))

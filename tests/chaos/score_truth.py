@@ -1,0 +1,147 @@
+"""Role score as it is as a subject: what it says and keeps equals an offline replay of the raw topic."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from agents.bundles import NoInputs
+from models import packing
+from models.state import GpuState
+from schemas.errors import InvalidMessage
+from schemas.ids import digest
+from schemas.raw import decode
+from schemas.topics import (
+    ALERTS,
+    DEAD_LETTER,
+    EVENTS,
+    HEALTH_SCORES,
+    HOURS,
+    METRICS_RAW,
+    RECOMMENDATIONS,
+    RISK_SCORES,
+    STATE,
+)
+from streams.position import POSITION_KEY
+from streams.replay import OfflineReplay
+from streams.settings import Settings
+from tests.chaos.gpus import samples
+from tests.chaos.subject import Subject
+from tests.chaos.truth import Outcome, read_topic
+
+_SAID: Final = (ALERTS, EVENTS, HEALTH_SCORES, HOURS, RECOMMENDATIONS, RISK_SCORES)
+_HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
+_SEPARATOR: Final = b"\x00"
+
+
+class _Identified(msgspec.Struct):
+    event_id: str
+
+
+_ID: Final = msgspec.json.Decoder(_Identified)
+
+
+async def truth(settings: Settings) -> Outcome:
+    """Replay the raw topic offline, each GPU by itself in the order of its offsets."""
+    inputs = NoInputs()
+    replays: dict[str, OfflineReplay] = {}
+    said: Counter[bytes] = Counter()
+    async for record in read_topic(settings, METRICS_RAW):
+        try:
+            gpu_id = decode(record.value).gpu_id
+        except InvalidMessage:
+            said[_letter(record.topic, record.partition, record.offset, record.value)] += 1
+            continue
+        replay = replays.get(gpu_id)
+        if replay is None:
+            replay = replays[gpu_id] = OfflineReplay(inputs)
+        for output in replay.feed((record.value,)):
+            # Under another key are the words of role notify, which sees one GPU of a host here.
+            if output.topic in _SAID and output.key.decode() == gpu_id:
+                said[_told(output.topic, output.value or b"")] += 1
+    states = {gpu_id: replay.partition.states[gpu_id] for gpu_id, replay in replays.items()}
+    return _outcome(states, said)
+
+
+async def said(settings: Settings) -> Outcome:
+    """Read the states as a restart would, and all that was said."""
+    records: dict[str, dict[bytes, bytes]] = {}
+    async for record in read_topic(settings, STATE):
+        if record.key != POSITION_KEY and record.value is not None:
+            gpu_id, _, kind = record.key.rpartition(_SEPARATOR)
+            records.setdefault(gpu_id.decode(), {})[kind] = record.value
+    found: Counter[bytes] = Counter()
+    for topic in _SAID:
+        async for record in read_topic(settings, topic):
+            found[_told(topic, record.value)] += 1
+    async for record in read_topic(settings, DEAD_LETTER):
+        found[_refused(_ID.decode(record.value).event_id)] += 1
+    return _outcome({gpu_id: _restored(gpu_id, kinds) for gpu_id, kinds in records.items()}, found)
+
+
+def _told(topic: str, value: bytes) -> bytes:
+    """Return what tells a record from any other: its id, and its content to the last byte."""
+    content = blake2b(value, digest_size=8).hexdigest()
+    return f"{topic} {_ID.decode(value).event_id} {content}".encode()
+
+
+def _letter(topic: str, partition: int, offset: int, value: bytes) -> bytes:
+    return _refused(digest("dead", topic, partition, offset, blake2b(value).hexdigest()))
+
+
+def _refused(event_id: str) -> bytes:
+    return f"{DEAD_LETTER} {event_id}".encode()
+
+
+def _restored(gpu_id: str, records: dict[bytes, bytes]) -> GpuState:
+    state = GpuState(gpu_id, "")
+    if _HOT in records:
+        packing.unpack_hot(state, records[_HOT])
+    if _WINDOW in records:
+        packing.unpack_window(state, records[_WINDOW])
+    if _EVIDENCE in records:
+        packing.unpack_evidence(state, records[_EVIDENCE])
+    packing.finish(state)
+    return state
+
+
+def _outcome(states: dict[str, GpuState], said: Counter[bytes]) -> Outcome:
+    samples = sum(state.samples for state in states.values())
+    return Outcome({gpu_id.encode(): _kept(state) for gpu_id, state in states.items()}, said, samples)
+
+
+def _kept(state: GpuState) -> dict[str, Any]:
+    """Return what is kept of a GPU, but for append times, which an offline replay does not have."""
+    evidence = msgspec.msgpack.decode(packing.pack_evidence(state))
+    for alert in evidence["alerts"]:
+        del alert["wait_clock"]
+    # Rows that wait for the window's record are in the windows already.
+    del evidence["pending_rows"]
+    windows = (
+        state.windows.hour,
+        state.windows.day,
+        state.windows.hours.rows().tobytes(),
+        state.windows.days.rows().tobytes(),
+    )
+    times = state.first_append_time, state.append_time
+    state.first_append_time = state.append_time = 0.0
+    hot = packing.pack_hot(state)
+    state.first_append_time, state.append_time = times
+    return {
+        "samples": state.samples,
+        "late": state.late_samples,
+        "time": state.time,
+        "hot": _short(hot),
+        "windows": _short(*(part if isinstance(part, bytes) else b"%d" % part for part in windows)),
+        "evidence": evidence,
+    }
+
+
+def _short(*parts: bytes) -> str:
+    return blake2b(b"".join(parts), digest_size=8).hexdigest()
+
+
+SCORE: Final = Subject(("-m", "streams", "worker", "--role", "score"), samples, truth, said)
