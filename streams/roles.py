@@ -54,15 +54,28 @@ def serve(build: Callable[[], faust.App]) -> int:
     """Run the app that ``build`` makes, in an event loop of its own; return the exit status."""
     limit_repeats()
     try:
-        status = asyncio.run(_serve(build))
+        return asyncio.run(_serve_or_exit(build))
     except ShutdownError as error:
         log.critical("%s", error)
-        status = _FAILED
+        _exit_at_once()
+    return _FAILED
+
+
+async def _serve_or_exit(build: Callable[[], faust.App]) -> int:
+    """Serve; where it failed, end before asyncio waits for the tasks that are left.
+
+    They wait for threads that wait for a broker which is away, while another thread's heartbeats keep the
+    partitions of this worker from everyone else.
+    """
+    status = await _serve(build)
     if status:
-        # Threads of a failed worker may hang on a broker that is away.
-        logging.shutdown()
-        os._exit(status)
+        _exit_at_once()
     return status
+
+
+def _exit_at_once() -> None:
+    logging.shutdown()
+    os._exit(_FAILED)
 
 
 async def _serve(build: Callable[[], faust.App]) -> int:

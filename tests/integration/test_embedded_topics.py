@@ -45,7 +45,11 @@ async def test_differences_are_told_with_their_repair_and_left_alone(broker_sett
     assert told == {
         (raw, "partitions"): ("4", "3"),
         (raw, "message.timestamp.type"): ("LogAppendTime", "CreateTime"),
+        (raw, "max.message.bytes"): ("4259840", "1048588"),
         (status, "cleanup.policy"): ("compact", "delete"),
+        (status, "segment.bytes"): ("16777216", "1073741824"),
+        (status, "min.cleanable.dirty.ratio"): ("0.1", "0.5"),
+        (status, "max.compaction.lag.ms"): ("600000", "9223372036854775807"),
     }
     repairs = {one.setting: one.repair for one in differences}
     assert "GPU_HEALTH_PARTITIONS=3" in repairs["partitions"]
