@@ -21,6 +21,9 @@ from tests.chaos.truth import read_topic
 
 METRICS = {
     "DCGM_FI_DEV_GPU_TEMP": 61,
+    "DCGM_FI_DEV_MEM_TEMP": 68.0,  # names that DCGM never had, as the guide wrote them
+    "DCGM_FI_DEV_POWER_LIMIT": 700.0,
+    "DCGM_FI_DEV_CLOCK_THROTTLE_REASONS": 4,
     "DCGM_FI_DEV_POWER_USAGE": 300.0,
     "DCGM_FI_DEV_GPU_UTIL": 95,
     "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL": 0,
@@ -30,8 +33,10 @@ METRICS = {
 
 
 def message(gpu_id: str, at: float) -> bytes:
-    """Return a message in the guide's own format."""
-    return orjson.dumps({"timestamp": format_time(at), "gpu_id": gpu_id, "host_id": "h1", "metrics": METRICS})
+    """Return a message in the guide's own format: a naive time, which is UTC."""
+    return orjson.dumps(
+        {"timestamp": format_time(at).rstrip("Z"), "gpu_id": gpu_id, "host_id": "h1", "metrics": METRICS}
+    )
 
 
 async def records(settings: Settings, topic: str) -> list[dict[str, Any]]:
@@ -89,4 +94,7 @@ async def test_messages_are_scored_whatever_their_key(topics: Settings) -> None:
     assert [(one["reason"], one["partition"]) for one in letters] == [("not_json", 2)]
     assert {record.headers[0][0] for record in rekeyed} == {"rekeyed"}
     assert len({record.key for record in rekeyed}) == len(rekeyed) > 0
-    assert {one["gpu_id"] for one in await records(topics, STATUS)} == {*gpus, "GPU-99"}
+    statuses = await records(topics, STATUS)
+    assert {one["gpu_id"] for one in statuses} == {*gpus, "GPU-99"}
+    assert {one["values"]["memory_temp_celsius"] for one in statuses} == {68.0}
+    assert {one["overall_score"] for one in scores} == {100}
