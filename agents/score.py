@@ -103,7 +103,7 @@ def step(
         for event in rules.evaluate(state, sample, None, None, rule_settings, occurrences):
             records.append(Record(ALERTS, event))
         return state, records
-    _judge(state, sample, bundle, asset_of, occurrences, records)
+    _judge(state, sample, bundle, asset_of, occurrences, records, taken)
     return state, records
 
 
@@ -114,11 +114,12 @@ def _judge(
     asset_of: AssetOf,
     occurrences: Sequence[xid.Occurrence],
     records: list[Record],
+    taken: bool,
 ) -> None:
     """Scores, risk, rules and advice after the state has taken the sample."""
     profile = bundle.profile
     evidence.observe(state, profile)
-    scores = state.scores = overall.score(state, profile)
+    scores = state.scores = overall.score(state, profile, taken=taken)
     known = asset_of(state.gpu_id, state.time)
     asset, deployed_at = known if known is not None else (None, None)
     risk = serving.assess(state, bundle.risk_model, profile, deployed_at)

@@ -87,6 +87,12 @@ def measured(state: GpuState, profile: Profile) -> int:
     return _with_grace(state, said, now, profile.evidence.input_grace_seconds)
 
 
+def measured_last(state: GpuState, profile: Profile) -> int:
+    """Return what :func:`measured` returned at the last sample, also where the state was restored since."""
+    said = state.said.get(SAID)
+    return measured(state, profile) if said is None else int(said[0])
+
+
 def _measured_now(state: GpuState, profile: Profile) -> int:
     values = state.values
     lasting = state.lasting

@@ -7,7 +7,7 @@ from math import nan
 from typing import Any, Final
 
 from models.health import evidence, memory, power, thermal
-from models.health.coverage import MEMORY_REQUIRED, POWER_REQUIRED, THERMAL_REQUIRED, measured
+from models.health.coverage import MEMORY_REQUIRED, POWER_REQUIRED, THERMAL_REQUIRED, measured, measured_last
 from models.health.profile import Profile
 from models.state import GpuState
 
@@ -51,13 +51,14 @@ class Scores:
         self.evidence = 0
 
 
-def score(state: GpuState, profile: Profile) -> Scores:
+def score(state: GpuState, profile: Profile, *, taken: bool = True) -> Scores:
     """Return the scores after the last sample; a few microseconds.
 
     A null sub-score leaves the overall to the weighted mean of the others; hard evidence caps the overall
-    whatever is null, and nothing measured is null, never 100.
+    whatever is null, and nothing measured is null, never 100. ``taken`` is false after events that came alone:
+    a restored state knows which inputs its last sample measured, not their values.
     """
-    inputs = measured(state, profile)
+    inputs = measured(state, profile) if taken else measured_last(state, profile)
     scores = Scores(state.time, inputs)
     if evidence.any_standing(state, profile):
         _cap(scores, state, profile)

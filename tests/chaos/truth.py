@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
@@ -48,12 +48,21 @@ async def read_topic(settings: Settings, topic: str) -> AsyncIterator[ConsumerRe
         await reader.stop()
 
 
+def unequal(expected: object, actual: object, path: str = "") -> Iterator[str]:
+    """Yield the places where two nested values differ."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for name in [*expected, *(actual.keys() - expected.keys())]:
+            yield from unequal(expected.get(name), actual.get(name), f"{path}.{name}")
+    elif expected != actual:
+        yield f"{path} {actual} where {expected} was due"
+
+
 def differences(expected: Outcome, actual: Outcome) -> list[str]:
     """Name what was lost, doubled or made up; empty where the outcomes are equal."""
     found = []
     for key, state in expected.states.items():
         if actual.states.get(key) != state:
-            found.append(f"state of {key!r}: {actual.states.get(key)} where {state} was due")
+            found.append(f"state of {key!r}: " + "; ".join(unequal(state, actual.states.get(key))))
     made_up = actual.states.keys() - expected.states.keys()
     if made_up:
         found.append(f"{len(made_up)} states made up, e.g. {next(iter(made_up))!r}")

@@ -237,6 +237,25 @@ def test_a_restart_anywhere_says_and_stores_the_same(seed: int, cuts: set[int]) 
     }
 
 
+def test_events_alone_after_a_restart_leave_the_same_state() -> None:
+    event = {"type": "xid", "code": 94, "timestamp": START + 1}
+    alone = orjson.dumps(
+        {"gpu_id": "GPU-1", "host_id": "n", "timestamp": START + 1, "metrics": {}, "events": [event]}
+    )
+    whole = logic()
+    whole.process(chunk([message(), alone]))
+    expected = dict(whole.drain().states)
+    before = logic()
+    before.process(chunk([message()]))
+    after = ScorePartition(0, lambda key: 0, NoInputs())
+    for key, value in before.drain().states:
+        after.restore(key, value or b"")
+    after.restored(orjson.loads(orjson.dumps(before.position_extra())), fresh=False)
+    after.process(chunk([alone], first=1))
+    again = dict(after.drain().states)
+    assert again[b"GPU-1\x00e"] == expected[b"GPU-1\x00e"]
+
+
 def test_the_stream_of_that_test_says_something() -> None:
     said, stored = run(stream(1), [], restart=False)
     told = {row.split(b" ", 1)[0].decode() for row in said}
