@@ -96,6 +96,9 @@ def step(
         state.late_samples += 1
         if not sample.events:
             return state, records
+    if not taken:  # a reset and increments belong to the sample that showed them, which a restart forgets too
+        state.reset_seen = False
+        state.increments = {}
     occurrences = xid.take_events(state, sample, bundle.catalogue)
     for occurrence in occurrences:
         records.append(Record(EVENTS, xid_event(state, occurrence)))
