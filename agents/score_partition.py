@@ -17,6 +17,7 @@ from agents.emission import Record
 from agents.letter_limit import LetterLimit
 from agents.partition_options import Counts, ScoreOptions
 from agents.ports import Checkpoint, Chunk, Inputs, Output
+from agents.score import Bundle
 from agents.status import gpu_status, is_news
 from models import packing
 from models.alerts import lifecycle
@@ -131,31 +132,56 @@ class ScorePartition:
 
     def process(self, chunk: Chunk) -> None:
         """Run the step over every record of ``chunk``."""
-        states = self.states
-        times_ms = chunk.times_ms
+        states, dirty, waiting, next_status = self.states, self._dirty, self._waiting, self._next_status
+        history_until, silence_from = self._history_until, self._silence_from
+        asset_of = self._bundles.asset
         ahead = inf if self._options.offline else CLOCK_AHEAD_SECONDS
+        times_ms = chunk.times_ms
         self.counts.messages += len(chunk.values)
         if times_ms:
             self.clock = max(self.clock, max(times_ms) / 1000.0)
+        bundle: Bundle | None = None  # inputs do not change within a chunk
         for index, value in enumerate(chunk.values):
             append_time = times_ms[index] / 1000.0
             try:
                 raw = decode(value)
-                state = states.get(raw.gpu_id)
+                gpu_id = raw.gpu_id
+                state = states.get(gpu_id)
                 if state is None:
-                    state = self._first_sight(raw.gpu_id, raw.host_id, chunk, index)
+                    state = self._first_sight(gpu_id, raw.host_id, chunk, index)
                     if state is None:
                         continue
                 sample = to_sample(raw, append_time)
-                if sample.time > append_time + ahead:
-                    detail = f"{sample.time - append_time:.0f} s ahead of the broker's clock"
+                time = sample.time
+                if time > append_time + ahead:
+                    detail = f"{time - append_time:.0f} s ahead of the broker's clock"
                     raise InvalidMessage(Reason.CLOCK_AHEAD, detail)
             except InvalidMessage as error:
                 self._dead_letter(error, chunk, index)
                 continue
-            if raw.gpu_id not in states:
-                states[raw.gpu_id] = state
-            self._take(state, sample)
+            states[gpu_id] = dirty[gpu_id] = state
+            if bundle is None or not bundle.valid_from <= time < bundle.valid_until:
+                bundle = self._bundles.at(time)
+            if append_time <= history_until:
+                sample.history = True
+            if sample.unknown or sample.dropped:
+                self._count(sample)
+            late = state.late_samples
+            if sample.is_host:
+                _, records = host.step(state, sample, bundle, silence_from)
+            else:
+                _, records = score.step(state, sample, bundle, asset_of, silence_from)
+            if state.late_samples != late:
+                self.counts.late += 1
+            said = self._say(gpu_id, records) if records else False
+            # By append time: a backlog of a week must not become a week's worth of statuses.
+            if is_news(state, said) or append_time >= next_status.get(gpu_id, -inf):
+                self._say_status(state, append_time)
+            # A rule's deadline may come before the one waited for; nobody waits for a recording to go on.
+            if records or (gpu_id not in waiting and not sample.history):
+                self._watch(gpu_id, state)
+            if state.pending_rows and time >= (state.windows.hour + self._spread(gpu_id)) * _HOUR:
+                self._windows.add(gpu_id)
 
     def take(self, value: bytes, append_time: float) -> InvalidMessage | None:
         """Take one message of an offline replay; return why it was refused, None if it was taken."""
@@ -224,34 +250,9 @@ class ScorePartition:
         )
         self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), _encode(letter)))
 
-    def _take(self, state: GpuState, sample: Sample) -> None:
-        counts = self.counts
-        if sample.append_time <= self._history_until:
-            sample.history = True
-        if sample.unknown:
-            counts.unknown_names += sample.unknown
-        if sample.dropped:
-            counts.dropped.update(reason for _, reason in sample.dropped)
-        late = state.late_samples
-        bundle = self._bundles.at(sample.time)
-        if sample.is_host:
-            _, records = host.step(state, sample, bundle, self._silence_from)
-        else:
-            _, records = score.step(state, sample, bundle, self._bundles.asset, self._silence_from)
-        counts.late += state.late_samples - late
-        gpu_id = state.gpu_id
-        self._dirty[gpu_id] = state
-        if records:
-            self._say(gpu_id, records)
-            self._say_status(state, sample, any(record.topic in _URGENT for record in records))
-            # A rule's deadline may come before the one waited for.
-            self._watch(gpu_id, state)
-        else:
-            self._say_status(state, sample, False)
-            if gpu_id not in self._waiting and not sample.history:  # nobody waits for a recording to go on
-                self._watch(gpu_id, state)
-        if state.pending_rows and sample.time >= (state.windows.hour + self._spread(gpu_id)) * _HOUR:
-            self._windows.add(gpu_id)
+    def _count(self, sample: Sample) -> None:
+        self.counts.unknown_names += sample.unknown
+        self.counts.dropped.update(reason for _, reason in sample.dropped)
 
     def _spread(self, gpu_id: str) -> float:
         """Return the share of the hour after which a GPU's window record is written.
@@ -264,21 +265,20 @@ class ScorePartition:
             spread = self._spreads[gpu_id] = drawn / 65536.0 * _SPREAD_RATIO
         return spread
 
-    def _say(self, gpu_id: str, records: list[Record]) -> None:
+    def _say(self, gpu_id: str, records: list[Record]) -> bool:
+        """Publish ``records``; tell whether an alert or a recommendation is among them."""
         key = gpu_id.encode()
+        urgent = False
         for record in records:
             self._outputs.append(Output(record.topic, key, _encode(record.value)))
-            if record.topic in _URGENT:
-                self._urgent = True
+            urgent = urgent or record.topic in _URGENT
+        self._urgent = self._urgent or urgent
+        return urgent
 
-    def _say_status(self, state: GpuState, sample: Sample, said: bool) -> None:
-        gpu_id = state.gpu_id
-        news = is_news(state, said)
-        # By append time: a backlog of a week must not become a week's worth of statuses.
-        if news or sample.append_time >= self._next_status.get(gpu_id, -inf):
-            interval = len(self.states) / self._options.status_records_per_second
-            self._next_status[gpu_id] = sample.append_time + max(interval, self._options.least_status_seconds)
-            self._outputs.append(Output(STATUS, gpu_id.encode(), _encode(gpu_status(state))))
+    def _say_status(self, state: GpuState, append_time: float) -> None:
+        interval = len(self.states) / self._options.status_records_per_second
+        self._next_status[state.gpu_id] = append_time + max(interval, self._options.least_status_seconds)
+        self._outputs.append(Output(STATUS, state.gpu_id.encode(), _encode(gpu_status(state))))
 
     # -- deadlines -----------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ _Line = Annotated[str, msgspec.Meta(max_length=MAX_LINE_LENGTH)]
 _Code = Annotated[int, msgspec.Meta(ge=-MAX_CODE, le=MAX_CODE)]
 
 
-class RawEvent(msgspec.Struct, kw_only=True):
+class RawEvent(msgspec.Struct, kw_only=True, gc=False):
     """One event inside a message; for ``xid`` the code and the log line."""
 
     type: _Text
@@ -40,7 +40,7 @@ class RawEvent(msgspec.Struct, kw_only=True):
     timestamp: str | float | None = None
 
 
-class RawMessage(msgspec.Struct, kw_only=True):
+class RawMessage(msgspec.Struct, kw_only=True, gc=False):
     """One collection tick of one GPU, or of a host (``gpu_id`` is ``host:<host_id>``).
 
     ``metrics`` holds values in the raw unit of the name that they have; ``refused`` the names whose value

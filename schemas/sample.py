@@ -58,7 +58,7 @@ _PLANNED_NAMES: Final = 512
 _FEW: Final = 32
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, gc=False):
     """One event with its own time (epoch s)."""
 
     type: str
@@ -68,7 +68,7 @@ class Event(msgspec.Struct):
     time: float
 
 
-class Sample(msgspec.Struct):
+class Sample(msgspec.Struct, gc=False):
     """One collection tick of one GPU.
 
     ``values[i]`` is signal ``i`` of :data:`schemas.signals.SIGNALS` in its canonical unit, NaN where it was

@@ -10,6 +10,8 @@ EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC).timestamp()
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - for differences of naive times, which are UTC
 
+_OFFSET_LENGTH: Final = len("+00:00")
+
 
 def parse_time(text: str | float | int) -> float:
     """Return epoch seconds of an RFC 3339 or ISO 8601 time; a naive one is UTC, a number is epoch seconds.
@@ -39,4 +41,4 @@ def format_time(seconds: float) -> str:
     '2026-02-09T12:00:00.250Z'
     """
     moment = datetime.fromtimestamp(round(seconds * 1000) / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{round(moment.microsecond / 1000):03d}Z"
+    return moment.isoformat(timespec="milliseconds")[:-_OFFSET_LENGTH] + "Z"

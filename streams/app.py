@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 # The roles that read in chunks, and what; all else is read message by message.
 _CHUNKED: Final = {"score": (METRICS_RAW,)}
-# Chunks of up to 1,000 records wait for an agent: more of them only take memory.
-_CHUNKS_WAITING: Final = 8
+# What was fetched waits for the agent, one entry a partition and fetch: more of it only takes memory.
+_FETCHED_WAITING: Final = 8
 _HEARTBEATS_A_SESSION: Final = 4
 # What keeping state on the broker can end in; anything else is a bug, and surfaces as one.
 STATE_ERRORS: Final = (KafkaError, ShutdownError, OSError, asyncio.TimeoutError)
@@ -72,8 +72,10 @@ class HealthApp(faust.App):
         channel = self.topic(self._chunked[topic], acks=False, value_serializer="raw", key_serializer="raw")
 
         async def feed(stream: faust.StreamT[Any]) -> None:
-            async for chunk in stream:
-                await take(chunk)
+            async for fetched in stream:
+                for chunk in fetched.chunks():
+                    await take(chunk)
+                    await asyncio.sleep(0)  # checkpoints and the rebalance have their turn
 
         self.agent(channel, name=f"chunks-of-{topic}")(feed)
 
@@ -129,7 +131,7 @@ def create_app(role: str, settings: Settings, **overrides: Any) -> HealthApp:
         "consumer_auto_offset_reset": "earliest",
         "store": "memory://",
         "topic_disable_leader": True,
-        "stream_buffer_maxsize": _CHUNKS_WAITING if role in _CHUNKED else 4096,
+        "stream_buffer_maxsize": _FETCHED_WAITING if role in _CHUNKED else 4096,
         "stream_wait_empty": False,
         "web_enabled": role == "view",
         **overrides,

@@ -1,8 +1,8 @@
-"""Faust's aiokafka transport, read committed, with one event for a whole chunk of a partition.
+"""Faust's aiokafka transport, read committed, with one event for all that a fetch brought of a partition.
 
 A plain Faust agent pays about 300 microseconds of Faust for each message. On the topics named as chunked, the
-transport yields :class:`agents.ports.Chunk` instead of messages, so that this price is paid once in up to
-1,000 records.
+transport yields :class:`Fetched` instead of messages, so that this price is paid once a fetch; the app unpacks
+it into :class:`agents.ports.Chunk` of up to 1,000 records.
 
 Faust's bookkeeping of acknowledgements is not used on chunked topics (``acks=False``), and delivery by Faust
 is not relied on: chunks vanish when a rebalance clears queues or pauses partitions. Each chunk therefore tells
@@ -17,15 +17,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from time import monotonic
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, cast, overload
 
 import aiokafka
 from aiokafka.errors import ConsumerStoppedError, KafkaError
-from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
 
@@ -39,6 +40,9 @@ REKEYED: Final = "rekeyed"
 # messages a second are 40 fetches, not 1,000.
 _FETCH_WAIT_MS: Final = 25
 _FETCH_MIN_BYTES: Final = 100_000
+# Of a partition, compressed: telemetry grows tenfold and more, and a backlog of many partitions must fit into
+# memory. A message that is larger is sent all the same.
+_FETCH_PARTITION_BYTES: Final = 262_144
 # What a fetch of a topic that is read message by message waits for the first byte (roles view, notify).
 _PLAIN_FETCH_WAIT_MS: Final = 500
 _REASSIGNMENT_WAIT_SECONDS: Final = 0.05
@@ -63,7 +67,7 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # Where the last chunk of a partition ended; a fetch that starts elsewhere follows a seek.
+        # Where the last fetch of a partition ended; one that starts elsewhere follows a seek.
         self._reached: dict[TopicPartition, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
@@ -73,6 +77,7 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
         if self.consumer.chunked:
             consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
             consumer._fetch_min_bytes = _FETCH_MIN_BYTES
+            consumer._max_partition_fetch_bytes = _FETCH_PARTITION_BYTES
         else:
             consumer._fetch_max_wait_ms = _PLAIN_FETCH_WAIT_MS
         return consumer
@@ -111,7 +116,7 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
         return {}
 
     async def _drain(self, fetcher: Any, active: set[TP]) -> dict[TP, list[Any]]:
-        """Take what was fetched; chunked partitions as chunks that cover all that the position moved over.
+        """Take what was fetched; chunked partitions packed, covering all that the position moved over.
 
         With a time-out of 0 and no reassignment in progress ``fetched_records`` does not give up control, so
         the positions before and after are exactly those of these records.
@@ -125,7 +130,7 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
         }
         before = {tp: state.position for tp, state in states.items()}
         for tp in states:
-            _leave_as_read(fetcher._records.get(tp))
+            _leave_packed(fetcher._records.get(tp))
         records = await fetcher.fetched_records(active, timeout=0)
         found: dict[TP, list[Any]] = {tp: rows for tp, rows in records.items() if tp.topic not in chunked}
         for tp, start in before.items():
@@ -134,7 +139,7 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
             end = states[tp].position
             follows = start if self._reached.get(tp) == start else -1
             self._reached[tp] = end
-            found[TP(*tp)] = list(cut(tp, records.get(tp, ()), start, end, follows))
+            found[TP(*tp)] = [Fetched(tp, records.get(tp, ()), start, end, follows)]
         return found
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -211,40 +216,139 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
             super().verify_event_path(now, tp)
 
 
-def _leave_as_read(result: Any) -> None:
-    """Let what was fetched yield aiokafka's own records: wrapping each for people costs 3 us."""
-    records = getattr(result, "_partition_records", None)
-    if records is not None:
-        records._consumer_record = _as_read
+class _Batches:
+    """What was fetched of a partition as aiokafka reads it, batch by batch instead of record by record."""
+
+    __slots__ = ("_records", "has_next")
+
+    def __init__(self, records: Any) -> None:
+        self._records = records
+        self.has_next = records.has_next
+
+    def next_batch(self) -> _Batch:
+        return _Batch(self._records.next_batch())
 
 
-def _as_read(tp: TopicPartition, record: Any) -> Any:
-    return record
+class _Batch:
+    """A batch that is its own only record: aiokafka's rules for transactions and positions see no difference."""
+
+    __slots__ = ("_batch", "offset")
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+        self.offset: int = batch.next_offset - 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[_Batch]:
+        return iter((self,))
+
+    def __next__(self) -> Any:  # the marker of a control batch
+        return next(self._batch)
+
+    def unpack(self, start: int) -> list[Any]:
+        """Return the records from offset ``start``; call once."""
+        records = list(self._batch)
+        if records and records[0].offset < start:  # a fetch that begins within a batch is sent the whole of it
+            return [record for record in records if record.offset >= start]
+        return records
 
 
-def cut(tp: TopicPartition, records: Sequence[ConsumerRecord], start: int, end: int, follows: int) -> Iterable[Chunk]:
-    """Cut ``records`` into chunks that together cover the log from ``start`` to ``end`` without a hole.
+def _leave_packed(result: Any) -> None:
+    """Let what was fetched yield whole batches, which whoever processes them unpacks."""
+    fetched = getattr(result, "_partition_records", None)
+    if fetched is not None and type(fetched._records) is not _Batches:
+        fetched._records = _Batches(fetched._records)
+        fetched._records_iterator = fetched._unpack_records()
+        fetched._consumer_record = _as_read
 
-    There may be no record at all: transaction markers and aborted records take offsets too.
+
+def _as_read(tp: TopicPartition, batch: _Batch) -> _Batch:
+    return batch
+
+
+class Fetched:
+    """What one fetch brought of a partition, still packed: the log from ``start`` to ``end`` without a hole.
+
+    There may be no record in it: transaction markers and aborted records take offsets too. It is unpacked
+    chunk by chunk where it is processed, while it is in that core's cache, and a backlog waits compressed.
     """
-    first = start
-    for index in range(0, len(records) or 1, CHUNK_RECORDS):
-        rows = records[index : index + CHUNK_RECORDS]
-        last = index + CHUNK_RECORDS >= len(records)
-        following = end if last else rows[-1].offset + 1
+
+    __slots__ = ("_batches", "end", "follows", "start", "tp")
+
+    def __init__(self, tp: TopicPartition, batches: Sequence[_Batch], start: int, end: int, follows: int) -> None:
+        self.tp = tp
+        self.start = start
+        self.end = end
+        self.follows = follows
+        self._batches = deque(batches)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield chunks that together cover the whole; once."""
+        start, follows, batches = self.start, self.follows, self._batches
+        rows: list[Any] = []
+        while batches:
+            batch = batches.popleft()
+            rows += batch.unpack(start)
+            if batches and len(rows) >= CHUNK_RECORDS:
+                for chunk in cut(self.tp, rows, start, batch.offset + 1, follows):
+                    yield chunk
+                    start = follows = chunk.next_offset
+                rows = []
+        yield from cut(self.tp, rows, start, self.end, follows)
+
+
+def cut(tp: TopicPartition, rows: Sequence[Any], start: int, end: int, follows: int) -> Iterator[Chunk]:
+    """Cut records into chunks that together cover the log from ``start`` to ``end`` without a hole."""
+    for index in range(0, len(rows) or 1, CHUNK_RECORDS):
+        some = rows[index : index + CHUNK_RECORDS]
+        following = end if index + CHUNK_RECORDS >= len(rows) else some[-1].offset + 1
         yield Chunk(
             topic=tp.topic,
             partition=tp.partition,
-            first_offset=first,
+            first_offset=start,
             next_offset=following,
             follows=follows,
-            offsets=[row.offset for row in rows],
-            times_ms=[row.timestamp for row in rows],
-            keys=[row.key for row in rows],
-            values=[row.value for row in rows],
-            rekeyed=[bool(row.headers) and any(name == REKEYED for name, _ in row.headers) for row in rows],
+            offsets=_Column(some, _offset),
+            times_ms=[row.timestamp for row in some],
+            keys=_Column(some, _key),
+            values=[row.value for row in some],
+            rekeyed=_Column(some, _rekeyed),
         )
-        first = follows = following
+        start = follows = following
+
+
+_offset: Final = attrgetter("offset")
+_key: Final = attrgetter("key")
+
+
+def _rekeyed(row: Any) -> bool:
+    return any(name == REKEYED for name, _ in row.headers)
+
+
+class _Column(Sequence[Any]):
+    """One field of some records, read where it is asked for: most chunks are asked for values and times alone."""
+
+    __slots__ = ("_field", "_rows")
+
+    def __init__(self, rows: Sequence[Any], field: Callable[[Any], Any]) -> None:
+        self._rows = rows
+        self._field = field
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return _Column(self._rows[index], self._field)
+        return self._field(self._rows[index])
 
 
 class _ReadOffsets(defaultdict[TP, int | None]):
@@ -298,13 +402,13 @@ class ChunkedConsumer(Consumer):
         return self._thread.partition_end(tp)
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        if not isinstance(record, Chunk):
+        if not isinstance(record, Fetched):
             return super()._to_message(tp, record)
         return ConsumerMessage(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.first_offset,
-            timestamp=record.times_ms[-1] / 1000 if record.times_ms else 0.0,
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=record.start,
+            timestamp=0.0,
             timestamp_type=1,
             headers=None,
             key=None,

@@ -14,6 +14,7 @@ import faust
 
 from schemas.errors import ShutdownError
 from streams.app import HealthApp
+from streams.garbage import collect_less
 from streams.outages import limit_repeats
 from streams.settings import Settings
 
@@ -84,6 +85,7 @@ async def _serve(build: Callable[[], faust.App]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ordered.set)
     app = build()
+    collect_less()
     failing = app.failing if isinstance(app, HealthApp) else asyncio.Event()
     waits = {asyncio.ensure_future(one) for one in (ordered.wait(), failing.wait(), app.wait())}
     starting = asyncio.ensure_future(app.start())
