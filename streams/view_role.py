@@ -16,6 +16,7 @@ from streams.app import HealthApp, create_app
 from streams.clock import SystemClock
 from streams.fleet_metrics import FleetCollector
 from streams.rebalance_flow import clear_once_a_rebalance
+from streams.rebalance_watch import RebalanceWatch
 from streams.settings import Settings
 from streams.tables import ViewTables, create_tables, forget_windows
 from streams.telemetry import Telemetry
@@ -75,6 +76,7 @@ def build(settings: Settings, telemetry: Telemetry | None = None, clock: Clock |
     watch = BrokerWatch(app, clock, telemetry)
     telemetry.add_collector(FleetCollector(lookups))
     app.task(watch.run)
+    app.task(RebalanceWatch(app, clock, settings.session_timeout_seconds).run)
 
     async def forget_old_windows() -> None:
         forget_windows(tables.window_store, clock.time())

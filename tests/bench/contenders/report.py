@@ -67,13 +67,13 @@ class Stopwatch:
             self._end = time.perf_counter()
 
     def report(self) -> None:
-        """Print the figures as one JSON line."""
+        """Print the figures."""
         seconds = (self._end or time.perf_counter()) - self._start
-        figures = {
-            "messages": self.counted - self._first,
-            "seconds": seconds,
-            "cpu_seconds": time.process_time() - self._cpu,
-            "peak_mib": peak_mib(),
-        }
-        sys.stdout.write(json.dumps(figures) + "\n")
-        sys.stdout.flush()
+        report(self.counted - self._first, seconds, time.process_time() - self._cpu)
+
+
+def report(messages: int, seconds: float, cpu_seconds: float) -> None:
+    """Print the figures as one JSON line."""
+    figures = {"messages": messages, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib()}
+    sys.stdout.write(json.dumps(figures) + "\n")
+    sys.stdout.flush()
