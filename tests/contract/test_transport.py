@@ -167,6 +167,30 @@ async def test_a_seek_reads_again_and_says_so(topics: Settings) -> None:
     assert (again.first_offset, again.values[0]) == (4, b"4")
 
 
+async def test_a_position_within_a_batch_cuts_what_is_before_it(topics: Settings) -> None:
+    """The broker sends the whole batch; its earlier records are not delivered again."""
+    raw = topics.topic(METRICS_RAW)
+    async with producing(topics) as producer:
+        batch = producer.create_batch()
+        for number in range(10):
+            assert batch.append(key=b"k", value=b"%d" % number, timestamp=None, headers=[]) is not None
+        await (await producer.send_batch(batch, raw, partition=0))
+        app = create_app("score", topics)
+        chunks = Chunks()
+        app.read_chunks(METRICS_RAW, chunks.take)
+        async with running(app):
+            await until(lambda: len(chunks.values(0)) == 10, "delivery")
+            consumer = app.consumer
+            assert isinstance(consumer, ChunkedConsumer)
+            await consumer.seek_chunks(TP(raw, 0), 4)
+            await until(lambda: len(chunks.values(0)) == 16, "delivery again")
+    again = chunks.taken[-1]
+    assert (again.first_offset, again.next_offset, again.follows) == (4, 10, -1)
+    assert list(again.offsets) == [4, 5, 6, 7, 8, 9]
+    assert again.values == [b"4", b"5", b"6", b"7", b"8", b"9"]
+    assert list(again.offsets[2:]) == [6, 7, 8, 9]
+
+
 async def test_nothing_is_created_on_the_broker(topics: Settings) -> None:
     """No reply, leader or changelog topic of Faust's."""
     app = create_app("score", topics)

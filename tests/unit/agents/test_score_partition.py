@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.bundles import NoInputs
+from agents.bundles import PROFILE, NoInputs
 from agents.partition_options import ScoreOptions
 from agents.ports import Checkpoint, Chunk, Output
 from agents.score_partition import ScorePartition
 from models import packing
-from schemas.topics import ALERTS, DEAD_LETTER, METRICS_RAW, STATUS
+from models.health.profile import load_profile
+from schemas.topics import ALERTS, DEAD_LETTER, HEALTH_SCORES, METRICS_RAW, STATUS
 
 START = 1_770_638_400.0
 
@@ -129,6 +131,38 @@ def test_an_alert_is_urgent_and_an_ordinary_sample_is_not() -> None:
     assert partition.urgent
     alerts = [orjson.loads(one.value or b"") for one in partition.drain().outputs if one.topic == ALERTS]
     assert [(alert["rule"], alert["status"]) for alert in alerts] == [("gpu_missing", "firing")]
+
+
+class SecondProfile(NoInputs):
+    """Profile version 1, and version 2 from ``effective_from`` on."""
+
+    def __init__(self, effective_from: float) -> None:
+        self.effective_from = effective_from
+
+    def newest(self, kind: str, id: str, event_time: float) -> tuple[int, Any] | None:
+        """Return the profile of the time; nothing else was published."""
+        if kind != PROFILE:
+            return None
+        version = 2 if event_time >= self.effective_from else 1
+        return version, msgspec.structs.replace(load_profile(None), version=version)
+
+    def next_change(self, event_time: float) -> float:
+        """Return when version 2 begins."""
+        return self.effective_from if event_time < self.effective_from else math.inf
+
+
+def test_within_one_chunk_each_sample_uses_the_inputs_of_its_own_time() -> None:
+    partition = ScorePartition(0, lambda key: 0, SecondProfile(START + 5.0))
+    partition.restored({}, False)
+    times = {"GPU-1": START, "GPU-2": START + 10.0, "GPU-3": START + 4.0, "GPU-4": START + 5.0}
+    partition.process(chunk((message(gpu_id, at) for gpu_id, at in times.items()), at=START + 20.0))
+    scores = [orjson.loads(one.value or b"") for one in partition.drain().outputs if one.topic == HEALTH_SCORES]
+    assert {score["gpu_id"]: score["profile_version"] for score in scores} == {
+        "GPU-1": 1,
+        "GPU-2": 2,
+        "GPU-3": 1,
+        "GPU-4": 2,
+    }
 
 
 def test_thirty_days_of_silence_forget_a_gpu() -> None:
