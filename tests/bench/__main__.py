@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import Producer
 
 from schemas.topics import METRICS_RAW
@@ -97,6 +98,16 @@ async def make_topics(broker: str, prefix: str) -> str:
     return settings.topic(METRICS_RAW)
 
 
+async def drop_topics(broker: str, prefix: str) -> None:
+    """Delete the topics of ``prefix``: a broker with a thousand partitions of earlier rounds is a slower one."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
+    finally:
+        await admin.close()
+
+
 async def measure_kind(broker: str, kind: str, repeats: int) -> dict[str, list[dict[str, float]]]:
     """Return the figures of every contender and round for messages of ``kind``."""
     rounds = ROUNDS
@@ -121,7 +132,10 @@ async def measure_kind(broker: str, kind: str, repeats: int) -> dict[str, list[d
         figures["plain_faust"].append(
             contend("plain_faust", *common, "--messages", str(few), "--topic", short, "--prefix", prefix)
         )
+        await drop_topics(broker, prefix)
         say(f"  {kind}: round {repeat + 1} of {repeats} done")
+    for prefix in (f"{kind}-shared-", f"{kind}-short-"):
+        await drop_topics(broker, prefix)
     return figures
 
 
