@@ -14,7 +14,8 @@ from faust.types import TP
 from agents.ports import Chunk
 from schemas.topics import EVENTS, METRICS_RAW
 from streams.app import HealthApp, create_app
-from streams.chunked import CHUNK_RECORDS, ChunkedConsumer
+from streams.chunked import ChunkedConsumer
+from streams.fetched import CHUNK_RECORDS
 from streams.kafka_client import client_options
 from streams.settings import Settings
 
