@@ -13,9 +13,7 @@ from bytewax.testing import run_main
 
 from models.state import GpuState
 from tests.bench.contenders.report import Arguments, Stopwatch, arguments
-from tests.bench.step import Step
-
-COUNTED = 1000  # at a time: the clock itself must not cost; divides the number of messages
+from tests.bench.step import Step, Timed, stopwatch_seconds
 
 
 class _Nowhere(StatelessSinkPartition[Any]):
@@ -32,22 +30,22 @@ def keyed_message(message: Any) -> tuple[str, Any]:
     return message.key.decode(), message
 
 
+def finish_when_done(watch: Stopwatch) -> None:
+    """Bytewax waits for messages for ever; report and end the process after the last."""
+    if watch.done:
+        watch.report(*stopwatch_seconds())
+        os._exit(0)
+
+
 def run(args: Arguments) -> None:
-    step = Step()
-    watch = Stopwatch(args)
-    waiting = COUNTED
+    step = Timed(Step())
+    watch = Stopwatch(args, lambda: step.seconds)
 
     def take(state: GpuState | None, message: Any) -> tuple[GpuState, list[bytes]]:
-        nonlocal waiting
-        taken, records = step(state, message.value, message.timestamp[1] / 1000)
-        waiting -= 1
-        if waiting <= 0:
-            watch.count(COUNTED)
-            waiting = COUNTED
-            if watch.done:
-                watch.report()
-                os._exit(0)
-        return taken, records
+        taken = step(state, message.value, message.timestamp[1] / 1000)
+        watch.one()
+        finish_when_done(watch)
+        return taken
 
     flow = Dataflow("step")
     source = KafkaSource([args.broker], [args.topic], tail=True, batch_size=1000)

@@ -6,7 +6,6 @@ nowhere; a sink of its own would send it at least once.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable
 from datetime import timedelta
@@ -22,17 +21,17 @@ from bytewax.testing import run_main
 
 from models import packing
 from models.state import GpuState
-from tests.bench.contenders.bytewax_flow import COUNTED, Discard, keyed_message
+from tests.bench.contenders.bytewax_flow import Discard, finish_when_done, keyed_message
 from tests.bench.contenders.report import Arguments, Stopwatch, arguments
-from tests.bench.step import Step
+from tests.bench.step import Step, Timed
 
 
 class _Logic(StatefulBatchLogic[Any, bytes, bytes]):
     """The step of one GPU."""
 
-    def __init__(self, step: Step, count: Any) -> None:
+    def __init__(self, step: Timed, watch: Stopwatch) -> None:
         self._step = step
-        self._count = count
+        self._watch = watch
         self._state: GpuState | None = None
 
     def on_batch(self, values: list[Any]) -> tuple[Iterable[bytes], bool]:
@@ -40,7 +39,8 @@ class _Logic(StatefulBatchLogic[Any, bytes, bytes]):
         for message in values:
             self._state, records = self._step(self._state, message.value, message.timestamp[1] / 1000)
             said += records
-            self._count()
+            self._watch.one()
+            finish_when_done(self._watch)
         return said, StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
@@ -48,24 +48,12 @@ class _Logic(StatefulBatchLogic[Any, bytes, bytes]):
 
 
 def run(args: Arguments) -> None:
-    step = Step()
-    watch = Stopwatch(args)
-    waiting = COUNTED
-
-    def count() -> None:
-        nonlocal waiting
-        waiting -= 1
-        if waiting <= 0:
-            watch.count(COUNTED)
-            waiting = COUNTED
-            if watch.done:
-                watch.report()
-                os._exit(0)
-
+    step = Timed(Step())
+    watch = Stopwatch(args, lambda: step.seconds)
     flow = Dataflow("step")
     source = KafkaSource([args.broker], [args.topic], tail=True, batch_size=1000)
     keyed = op.map("key", op.input("raw", flow, source), keyed_message)
-    records = op.stateful_batch("step", keyed, lambda _: _Logic(step, count))
+    records = op.stateful_batch("step", keyed, lambda _: _Logic(step, watch))
     op.output("out", records, Discard())
     folder = Path(tempfile.mkdtemp(prefix="gh-bytewax-"))
     init_db_dir(folder, 1)  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ import faust
 from models import packing
 from models.state import GpuState
 from tests.bench.contenders.report import Arguments, Stopwatch, arguments
-from tests.bench.step import Step
+from tests.bench.step import Step, Timed, stopwatch_seconds
 
 
 async def run(args: Arguments) -> None:
@@ -29,8 +29,8 @@ async def run(args: Arguments) -> None:
     topic = app.topic(args.topic, value_serializer="raw", key_serializer="raw")
     table: Any = app.Table(f"{args.prefix}plain-state", partitions=args.partitions, value_type=bytes, key_type=bytes)
     states: dict[bytes, GpuState] = {}
-    step = Step()
-    watch = Stopwatch(args)
+    step = Timed(Step())
+    watch = Stopwatch(args, lambda: step.seconds)
     finished = asyncio.Event()
 
     @app.agent(topic)
@@ -46,7 +46,7 @@ async def run(args: Arguments) -> None:
 
     await app.start()
     await finished.wait()
-    watch.report()
+    watch.report(*stopwatch_seconds())
     os._exit(0)  # what is left to flush is not what is measured
 
 

@@ -7,8 +7,11 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_COUNTED_AT_ONCE: Final = 1000  # the clock itself must not cost; divides the number of messages
 
 
 class Arguments(NamedTuple):
@@ -19,6 +22,12 @@ class Arguments(NamedTuple):
     partitions: int
     messages: int
     prefix: str
+
+
+class _Moment(NamedTuple):
+    wall: float
+    cpu: float
+    step: float
 
 
 def arguments() -> Arguments:
@@ -41,15 +50,22 @@ def peak_mib() -> float:
 
 
 class Stopwatch:
-    """Runs from the first message to the last; start-up is not counted."""
+    """Runs from the first messages to the last; start-up is not counted.
 
-    def __init__(self, args: Arguments) -> None:
+    Parameters
+    ----------
+    step_seconds
+        Tells what the step alone has taken so far; None where there is no step.
+    """
+
+    def __init__(self, args: Arguments, step_seconds: Callable[[], float] | None = None) -> None:
         self.expected = args.messages
         self.counted = 0
-        self._start = 0.0
+        self._step_seconds = step_seconds or float
+        self._waiting = _COUNTED_AT_ONCE
+        self._began: _Moment | None = None
+        self._ended: _Moment | None = None
         self._first = 0
-        self._cpu = 0.0
-        self._end = 0.0
 
     @property
     def done(self) -> bool:
@@ -58,22 +74,41 @@ class Stopwatch:
 
     def count(self, messages: int) -> None:
         """Count messages that are done; the first call starts the clock."""
-        if not self._start:
-            self._start = time.perf_counter()
-            self._cpu = time.process_time()
+        if self._began is None:
+            self._began = self._now()
             self._first = messages
         self.counted += messages
         if self.done:
-            self._end = time.perf_counter()
+            self._ended = self._now()
 
-    def report(self) -> None:
-        """Print the figures."""
-        seconds = (self._end or time.perf_counter()) - self._start
-        report(self.counted - self._first, seconds, time.process_time() - self._cpu)
+    def one(self) -> None:
+        """Count one message of a contender that works message by message."""
+        self._waiting -= 1
+        if not self._waiting:
+            self._waiting = _COUNTED_AT_ONCE
+            self.count(_COUNTED_AT_ONCE)
+
+    def report(self, added_seconds: float = 0.0, uncounted_seconds: float = 0.0) -> None:
+        """Print the figures, less what a stopwatch around each step added (see ``tests.bench.step``)."""
+        began, ended = self._began, self._ended
+        if began is None or ended is None:
+            raise RuntimeError(f"{self.counted} of {self.expected} messages were counted")
+        messages = self.counted - self._first
+        seconds = ended.wall - began.wall
+        step = ended.step - began.step
+        report(
+            messages,
+            seconds - messages * added_seconds,
+            ended.cpu - began.cpu - messages * added_seconds,
+            beside_seconds=seconds - step - messages * uncounted_seconds,
+        )
+
+    def _now(self) -> _Moment:
+        return _Moment(time.perf_counter(), time.process_time(), self._step_seconds())
 
 
-def report(messages: int, seconds: float, cpu_seconds: float) -> None:
+def report(messages: int, seconds: float, cpu_seconds: float, **more: float) -> None:
     """Print the figures as one JSON line."""
-    figures = {"messages": messages, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib()}
+    figures = {"messages": messages, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib(), **more}
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.stdout.flush()
