@@ -20,7 +20,7 @@ from tests.bench.step import Step
 
 # After the time of the messages, as in a backlog: nothing is ahead of the broker's clock.
 _APPEND_TIME_MS = 1_780_000_000_000
-_CHECKPOINT_ROUNDS = 15  # a second's worth
+_CHUNK_MS = 50
 
 Message = tuple[bytes, bytes]
 
@@ -33,12 +33,12 @@ class BareStep:
         self._states: dict[bytes, GpuState] = {}
         self.seconds = 0.0
 
-    def take(self, parts: list[list[Message]], time_ms: int) -> None:
+    def take(self, partition: int, messages: list[Message], time_ms: int) -> None:
+        """Take what a chunk would hold."""
         states, step, at = self._states, self._step, time_ms / 1000
         began = time.perf_counter()
-        for messages in parts:
-            for key, value in messages:
-                states[key], _ = step(states.get(key), value, at)
+        for key, value in messages:
+            states[key], _ = step(states.get(key), value, at)
         self.seconds += time.perf_counter() - began
 
 
@@ -53,57 +53,50 @@ class PartitionLoop:
             part.restored({}, fresh=False)
         self.seconds = 0.0
 
-    def take(self, parts: list[list[Message]], time_ms: int) -> None:
-        chunks = []
-        for partition, messages in enumerate(parts):
-            start = self._offsets[partition]
-            end = self._offsets[partition] = start + len(messages)
-            keys, values = [key for key, _ in messages], [value for _, value in messages]
-            times = [time_ms] * len(values)
-            chunks.append(
-                Chunk(
-                    METRICS_RAW,
-                    partition,
-                    start,
-                    end,
-                    start,
-                    range(start, end),
-                    times,
-                    keys,
-                    values,
-                    [False] * len(values),
-                )
-            )
+    def take(self, partition: int, messages: list[Message], time_ms: int) -> None:
+        """Process a chunk, and forget what a checkpoint would write."""
+        count = len(messages)
+        start = self._offsets[partition]
+        end = self._offsets[partition] = start + count
+        chunk = Chunk(
+            topic=METRICS_RAW,
+            partition=partition,
+            first_offset=start,
+            next_offset=end,
+            follows=start,
+            offsets=range(start, end),
+            times_ms=[time_ms] * count,
+            keys=[key for key, _ in messages],
+            values=[value for _, value in messages],
+            rekeyed=[False] * count,
+        )
+        part = self._parts[partition]
         began = time.perf_counter()
-        for part, chunk in zip(self._parts, chunks, strict=True):
-            part.process(chunk)
+        part.process(chunk)
         self.seconds += time.perf_counter() - began
-
-    def forget_outputs(self) -> None:
-        """Let go what a checkpoint would write."""
-        for part in self._parts:
-            part.drain()
+        part.drain()
 
 
 def run(kind: str, gpus: int, partitions: int, rounds: int) -> None:
-    """Time both; a round's messages are made outside the time, and few enough to stay in the cache."""
+    """Time both, chunk by chunk of about ``gpus`` messages; the messages are made outside the time."""
     stream = fleet(kind, gpus, rounds)
     partition_of = partitioner(partitions)
     bare, loop = BareStep(), PartitionLoop(partitions)
     collect_less()
     time_ms = _APPEND_TIME_MS
+    chunks = 0
     cpu_began = time.process_time()
-    for tick in range(rounds):
+    while some := list(islice(stream, gpus * partitions)):
         parts: list[list[Message]] = [[] for _ in range(partitions)]
-        for key, value in islice(stream, gpus):
+        for key, value in some:
             parts[partition_of(key)].append((key, value))
-        time_ms += 50
-        for one in (bare, loop) if tick % 2 else (loop, bare):
-            one.take(parts, time_ms)
-        if tick % _CHECKPOINT_ROUNDS == 0:
-            loop.forget_outputs()
-    messages = gpus * rounds
-    report(messages, bare.seconds, time.process_time() - cpu_began, beside_seconds=loop.seconds - bare.seconds)
+        for partition, messages in enumerate(parts):
+            time_ms += _CHUNK_MS
+            chunks += 1
+            for one in (bare, loop) if chunks % 2 else (loop, bare):
+                one.take(partition, messages, time_ms)
+    messages_taken = gpus * rounds
+    report(messages_taken, bare.seconds, time.process_time() - cpu_began, beside_seconds=loop.seconds - bare.seconds)
 
 
 if __name__ == "__main__":
