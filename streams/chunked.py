@@ -9,8 +9,8 @@ is not relied on: chunks vanish when a rebalance clears queues or pauses partiti
 the part of the log that it covers, without holes, and whoever keeps the position finds out what is missing
 (:mod:`streams.guard`).
 
-Private names of Faust and aiokafka are used here, in :mod:`streams.fetched` and in :mod:`streams.app` alone; both
-are pinned, and the contract tests of the transport fail where they change.
+Private names of Faust and aiokafka are used here, in :mod:`streams.fetched`, :mod:`streams.decompress` and
+:mod:`streams.app` alone; both are pinned, and the contract tests of the transport fail where they change.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
 
+from streams.decompress import keep_buffers
 from streams.fetched import Fetched, leave_packed
 
 log = logging.getLogger(__name__)
@@ -297,6 +298,7 @@ class ChunkedConsumer(Consumer):
 
 def transport_class(chunked: Iterable[str]) -> type[Transport]:
     """Return the transport of an app that reads these topics (the broker's names) in chunks."""
+    keep_buffers()
 
     class _Consumer(ChunkedConsumer):
         pass
