@@ -44,10 +44,21 @@ async def await_fleet(settings: Settings, *, expected: int, simulated: bool, rep
             break
         if loop.time() >= say_at:
             say_at += _SAY_EVERY_SECONDS
-            report("the page does not answer yet" if gpus is None else f"{scored} of {expected} GPUs scored")
+            report("the page does not answer yet" if gpus is None else progress(gpus, expected, time.time()))
         await asyncio.sleep(_POLL_SECONDS)
     for line in summary(gpus or (), simulated):
         report(line)
+
+
+def progress(gpus: Sequence[GpuStatus], expected: int, now: float) -> str:
+    """Return how many GPUs are scored, and how far the past of the others is read."""
+    behind = [parse_time(gpu.last_seen) for gpu in gpus if not _is_present(gpu, now)]
+    told = f"{len(gpus) - len(behind)} of {expected} GPUs scored"
+    if not behind:
+        return told
+    hours = (now - min(behind)) / 3600
+    ago = f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
+    return f"{told}; the past is read first, and has come to {ago} ago"
 
 
 def _is_present(gpu: GpuStatus, now: float) -> bool:
