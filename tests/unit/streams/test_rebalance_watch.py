@@ -9,6 +9,8 @@ from typing import Any, cast
 from schemas.errors import ShutdownError
 from streams.app import HealthApp
 from streams.rebalance_watch import RebalanceWatch
+from streams.settings import Settings
+from streams.view_role import build
 
 
 @dataclass
@@ -94,3 +96,7 @@ def test_a_long_session_time_out_gives_more_time() -> None:
     clock.now += 1.0
     watched.look()
     assert len(app.failures) == 1
+
+
+async def test_role_view_starts_it() -> None:
+    assert RebalanceWatch.run.__qualname__ in [task.__qualname__ for task in build(Settings())._app_tasks]
