@@ -60,7 +60,8 @@ async def run_live(
 
     A tick that is late is sent late, none is left out.
     """
-    began = clock.monotonic()
+    # The history took its time to send: what fell due meanwhile comes at once, and the rest when it is due.
+    began = clock.monotonic() - max(0.0, clock.time() - pace.present)
 
     async def stopped_before(time: float) -> bool:
         seconds = began + pace.due_seconds(time) - clock.monotonic()

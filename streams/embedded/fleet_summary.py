@@ -51,12 +51,12 @@ async def await_fleet(settings: Settings, *, expected: int, simulated: bool, rep
 
 
 def progress(gpus: Sequence[GpuStatus], expected: int, now: float) -> str:
-    """Return how many GPUs are scored, and how far the past of the others is read."""
+    """Return how many GPUs are scored, and how far the past of the others is read (their mean)."""
     behind = [parse_time(gpu.last_seen) for gpu in gpus if not _is_present(gpu, now)]
     told = f"{len(gpus) - len(behind)} of {expected} GPUs scored"
     if not behind:
         return told
-    hours = (now - min(behind)) / 3600
+    hours = (now - sum(behind) / len(behind)) / 3600
     ago = f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
     return f"{told}; the past is read first, and has come to {ago} ago"
 

@@ -72,7 +72,7 @@ def test_an_unscored_fleet_is_not_called_simulated_when_it_is_not() -> None:
 def test_progress_tells_where_the_past_is_read() -> None:
     fleet = [_status("a", 90), _status("b", 80, age_seconds=100 * 3600.0), _status("c", 80, age_seconds=7200.0)]
     past = "the past is read first, and has come to"
-    assert fleet_summary.progress(fleet, 5, _NOW) == f"1 of 5 GPUs scored; {past} 100 hours ago"
+    assert fleet_summary.progress(fleet, 5, _NOW) == f"1 of 5 GPUs scored; {past} 51 hours ago"
     assert fleet_summary.progress(fleet[2:], 5, _NOW - 600) == f"0 of 5 GPUs scored; {past} 110 minutes ago"
     assert fleet_summary.progress(fleet[:1], 5, _NOW) == "1 of 5 GPUs scored"
     assert fleet_summary.progress([], 5, _NOW) == "0 of 5 GPUs scored"

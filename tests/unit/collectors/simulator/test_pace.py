@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 import orjson
+import pytest
 
 from collectors.simulator.faults import parse_faults
 from collectors.simulator.fleet import make_fleet
@@ -16,16 +17,21 @@ START = 1795526400.0
 
 
 class LoopClock:
-    """The event loop's time."""
+    """The event loop's time, and a time of day that stands still."""
+
+    def __init__(self, now: float = START) -> None:
+        self._now = now
 
     def time(self) -> float:
-        return START
+        return self._now
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
 
-async def run(pace: Pace, duration_seconds: float, faults: str = "none") -> list[dict[str, object]]:
+async def run(
+    pace: Pace, duration_seconds: float, faults: str = "none", now: float = START
+) -> list[dict[str, object]]:
     world = World(make_fleet(1, 2), parse_faults(faults, seed=1, gpus=2, live_start=pace.start))
     found: list[dict[str, object]] = []
 
@@ -38,7 +44,7 @@ async def run(pace: Pace, duration_seconds: float, faults: str = "none") -> list
         pace,
         interval_seconds=10.0,
         duration_seconds=duration_seconds,
-        clock=LoopClock(),
+        clock=LoopClock(now),
         stop=asyncio.Event(),
     )
     return found
@@ -54,6 +60,15 @@ async def test_late_ticks_are_sent_late_and_none_is_left_out() -> None:
     # The present is a minute on: everything up to it is due at once.
     found = await run(Pace(START, START + 60.0, speed=1e9), 60.0)
     assert len(found) == 6 * 3
+
+
+async def test_what_fell_due_while_the_history_was_sent_comes_at_once() -> None:
+    # Sending took 37 s since the present was told: four ticks are due, the fifth in 3 s.
+    async with asyncio.timeout(2.0):
+        assert len(await run(Pace(START, START), 40.0, now=START + 37.0)) == 4 * 3
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2.0):
+            await run(Pace(START, START), 50.0, now=START + 37.0)
 
 
 def test_no_sample_is_due_before_its_time_has_come() -> None:
