@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import aiokafka.codec
 import cramjam
 import pytest
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
+from streams.chunked import transport_class
 from streams.decompress import BUFFER_BYTES, Decompressor, keep_buffers
 
 _CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -65,6 +68,26 @@ def test_the_reader_of_batches_uses_the_buffer(codec: str, monkeypatch: pytest.M
     monkeypatch.setattr(Decompressor, "__call__", watched)
     assert [record.value for record in MemoryRecords(batch(codec, [b"x" * 1000])).next_batch()] == [b"x" * 1000]
     assert len(used) == 1
+
+
+def test_every_transport_keeps_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As aiokafka was loaded, until the first transport is made."""
+    reader = sys.modules[DefaultRecordBatch.__module__]
+    for name in ("lz4_decode", "zstd_decode"):
+        monkeypatch.setattr(reader, name, getattr(aiokafka.codec, name))
+    transport_class(["raw"])
+    assert isinstance(reader.lz4_decode, Decompressor)
+    assert isinstance(reader.zstd_decode, Decompressor)
+
+
+@pytest.mark.parametrize("codec", _COMPRESS)
+def test_a_batch_outlives_the_next(codec: str) -> None:
+    """Readers of other topics hold one batch while another is opened."""
+    keep_buffers()
+    batches = [[bytes([number]) * 1000] * 3 for number in range(2)]
+    readers = [iter(MemoryRecords(batch(codec, values)).next_batch()) for values in batches]
+    for reader, values in zip(readers, batches, strict=True):
+        assert [next(reader).value for _ in values] == values
 
 
 @pytest.mark.parametrize("codec", _COMPRESS)
