@@ -258,3 +258,16 @@ def resolved_to_forget(rows: Iterable[AlertRow], keep: int) -> list[str]:
     """Return the fingerprints of all resolved alerts but the ``keep`` newest."""
     resolved = sorted((row for row in rows if row.status == "resolved"), key=lambda row: row.updated_at, reverse=True)
     return [row.fingerprint for row in resolved[keep:]]
+
+
+def is_over(row: AlertRow, known: AlertRow | None) -> bool:
+    """Tell whether ``row`` fires what is known to be resolved since.
+
+    Whoever takes over a partition reads its last seconds again, and a page must not open old alerts meanwhile.
+    """
+    return (
+        row.status == "firing"
+        and known is not None
+        and known.status == "resolved"
+        and known.starts_at == row.starts_at
+    )

@@ -10,7 +10,7 @@ import msgspec
 from faust.types import EventT, StreamT, TopicT
 
 from agents.ports import Clock
-from agents.view import AlertRow, StatusRow, Window, decode_row, resolved_to_forget, update_window
+from agents.view import AlertRow, StatusRow, Window, decode_row, is_over, resolved_to_forget, update_window
 from schemas import topics
 from streams.app import HealthApp, create_app
 from streams.clock import SystemClock
@@ -173,7 +173,10 @@ def _alert_taker(tables: ViewTables) -> Callable[[EventT[Any]], bool]:
         row = decode_row(_ALERT, event.value or b"")
         if row is None:
             return False
-        tables.alerts[row.fingerprint.encode()] = event.value
+        key = row.fingerprint.encode()
+        if is_over(row, decode_row(_ALERT, tables.alerts.get(key) or b"")):
+            return True
+        tables.alerts[key] = event.value
         if row.status == "resolved" and len(tables.alerts) > RESOLVED_KEPT:
             rows = (decode_row(_ALERT, value) for value in tables.alerts.values())
             for fingerprint in resolved_to_forget((r for r in rows if r is not None), RESOLVED_KEPT):

@@ -169,6 +169,8 @@ async def test_either_of_two_workers_answers_and_one_alone_after_a_kill(
                 (names.ALERTS, "GPU-000", firing),
                 (names.ALERTS, "GPU-001", alert("f2", gpu_id="GPU-001")),
                 (names.ALERTS, "GPU-001", alert("f2", gpu_id="GPU-001", status="resolved")),
+                # As a worker that takes over reads it: what was said before the resolution, once more.
+                (names.ALERTS, "GPU-001", alert("f2", gpu_id="GPU-001")),
                 (names.HEALTH_SCORES, "GPU-000", {"overall_score": 80, "penalties": []}),
                 (names.RISK_SCORES, "GPU-000", {"risk_score": 7, "contributions": []}),
                 (names.RECOMMENDATIONS, "GPU-000", {"gpu_id": "GPU-000", "action": "SELL", "margin_usd": 5}),

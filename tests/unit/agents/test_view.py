@@ -14,6 +14,7 @@ from agents.view import (
     StatusRow,
     Window,
     fleet_summary,
+    is_over,
     loudest_first,
     resolved_to_forget,
     riskiest_first,
@@ -154,3 +155,14 @@ def test_only_the_newest_resolved_alerts_are_kept() -> None:
 def test_open_alert_rows_ignore_what_they_do_not_need() -> None:
     value = b'{"rule": "x", "severity": "error", "page": false, "of": "a later version"}'
     assert msgspec.json.decode(value, type=OpenAlertRow) == OpenAlertRow("error", False)
+
+
+def test_only_the_same_episode_that_was_resolved_is_over() -> None:
+    first, second = format_time(START), format_time(START + 60)
+    firing = AlertRow("1", "firing", "error", True, first, first)
+    resolved = AlertRow("1", "resolved", "error", True, second, first)
+    assert is_over(firing, resolved)
+    assert not is_over(firing, None)
+    assert not is_over(firing, firing)
+    assert not is_over(resolved, resolved)
+    assert not is_over(AlertRow("1", "firing", "error", True, second, second), resolved)
