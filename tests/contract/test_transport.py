@@ -149,21 +149,27 @@ async def test_message_by_message_topics_are_read_committed(topics: Settings) ->
     assert seen == [b"committed"]
 
 
+async def read_ten_and_six_again(topics: Settings) -> Chunks:
+    """Take the ten records of partition 0, and after a seek those from offset 4 once more."""
+    app = create_app("score", topics)
+    chunks = Chunks()
+    app.read_chunks(METRICS_RAW, chunks.take)
+    async with running(app):
+        await until(lambda: len(chunks.values(0)) == 10, "delivery")
+        consumer = app.consumer
+        assert isinstance(consumer, ChunkedConsumer)
+        await consumer.seek_chunks(TP(topics.topic(METRICS_RAW), 0), 4)
+        await until(lambda: len(chunks.values(0)) == 16, "delivery again")
+    return chunks
+
+
 async def test_a_seek_reads_again_and_says_so(topics: Settings) -> None:
     """After a seek the next chunk starts there and follows nothing."""
     raw = topics.topic(METRICS_RAW)
     async with producing(topics) as producer:
         for number in range(10):
             await producer.send_and_wait(raw, key=b"k", value=b"%d" % number, partition=0)
-        app = create_app("score", topics)
-        chunks = Chunks()
-        app.read_chunks(METRICS_RAW, chunks.take)
-        async with running(app):
-            await until(lambda: len(chunks.values(0)) == 10, "delivery")
-            consumer = app.consumer
-            assert isinstance(consumer, ChunkedConsumer)
-            await consumer.seek_chunks(TP(raw, 0), 4)
-            await until(lambda: len(chunks.values(0)) == 16, "delivery again")
+    chunks = await read_ten_and_six_again(topics)
     again = [chunk for chunk in chunks.taken if chunk.follows == -1][-1]
     assert (again.first_offset, again.values[0]) == (4, b"4")
 
@@ -176,15 +182,7 @@ async def test_a_position_within_a_batch_cuts_what_is_before_it(topics: Settings
         for number in range(10):
             assert batch.append(key=b"k", value=b"%d" % number, timestamp=None, headers=[]) is not None
         await (await producer.send_batch(batch, raw, partition=0))
-        app = create_app("score", topics)
-        chunks = Chunks()
-        app.read_chunks(METRICS_RAW, chunks.take)
-        async with running(app):
-            await until(lambda: len(chunks.values(0)) == 10, "delivery")
-            consumer = app.consumer
-            assert isinstance(consumer, ChunkedConsumer)
-            await consumer.seek_chunks(TP(raw, 0), 4)
-            await until(lambda: len(chunks.values(0)) == 16, "delivery again")
+    chunks = await read_ten_and_six_again(topics)
     again = chunks.taken[-1]
     assert (again.first_offset, again.next_offset, again.follows) == (4, 10, -1)
     assert list(again.offsets) == [4, 5, 6, 7, 8, 9]
