@@ -1,0 +1,1 @@
+"""What happens per message, one folder a role; brokers, tables and clocks are given as Protocols (ports.py)."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from collectors.exposition import Exposition, Row, parse_exposition
 from collectors.mig import Instance, merge_instances
-from collectors.pci import normalise_pci
+from schemas.pci import normalise_pci
 from schemas.times import format_time
 
 __all__ = ["Exposition", "messages", "parse_exposition", "row_kind", "row_kinds"]

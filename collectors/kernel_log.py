@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from collectors.kernel_time import line_time, uptime
-from collectors.pci import normalise_pci
+from schemas.pci import normalise_pci
 from schemas.raw import HOST_PREFIX
 from schemas.times import format_time
 

@@ -1,0 +1,1 @@
+"""What travels: messages, samples, records, their names, units and errors. Imports nothing of ours."""

@@ -17,9 +17,9 @@ from pydantic import SecretStr
 
 from streams.embedded.kafka import EmbeddedKafka
 from streams.embedded.postgres import EmbeddedPostgres
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 
 _KEPT_SETTINGS = ("GPU_HEALTH_CACHE_DIR", "GPU_HEALTH_MAVEN_URL", "GPU_HEALTH_TEST_TIMESCALE_DSN")
 

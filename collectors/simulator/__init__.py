@@ -1,0 +1,1 @@
+"""A simulated fleet: physics, load and faults, as a function of its seed."""

@@ -8,7 +8,7 @@ from models.alerts.alert_state import WAITING, AlertState
 from models.alerts.lifecycle import fire, strengthen
 from models.alerts.rule_texts import action_rank
 from models.alerts.rules_settings import Rules
-from models.state import GpuState
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent
 
 # A sender that makes codes up must not fill the state.

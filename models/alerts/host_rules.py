@@ -8,7 +8,7 @@ from models.alerts.alert_state import AlertState
 from models.alerts.lifecycle import hold
 from models.alerts.rule_texts import ACTIONS
 from models.alerts.rules_settings import Rules
-from models.state import GpuState
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent
 from schemas.sample import Sample
 

@@ -25,7 +25,7 @@ from models.alerts.inhibition import suppressed_by
 from models.alerts.record import alert_event, subject
 from models.alerts.rules_settings import Rules
 from models.alerts.silence import missing_alert, silence_deadline, silence_limit_seconds, watched
-from models.state import GpuState
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent, Severity
 from schemas.ids import digest
 from schemas.times import format_time

@@ -11,7 +11,7 @@ from models.alerts.lifecycle import hold, strengthen
 from models.alerts.rule_texts import ACTIONS
 from models.alerts.rules_settings import Rules
 from models.alerts.xid_rules import CONTAINED, UNCONTAINED, recent
-from models.slots import (
+from models.gpu.slots import (
     BANKS_NONE,
     DBE,
     DBE_AGGREGATE,
@@ -22,8 +22,8 @@ from models.slots import (
     SBE,
     SRAM_THRESHOLD,
 )
-from models.state import GpuState
-from models.windows import CORRECTED, HOUR_SECONDS
+from models.gpu.state import GpuState
+from models.gpu.windows import CORRECTED, HOUR_SECONDS
 from schemas.alert import AlertEvent, Severity
 from schemas.times import format_time
 

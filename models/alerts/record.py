@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, Final
 
 from models.alerts.alert_state import AlertState
-from models.state import GpuState
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent, Scope, Status
 from schemas.ids import digest
 from schemas.raw import HOST_PREFIX

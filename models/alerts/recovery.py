@@ -11,8 +11,8 @@ from models.alerts.faults import tell
 from models.alerts.lifecycle import CLEARED, resolve
 from models.alerts.rules_settings import Rules
 from models.alerts.xid_lines import RECOVERY_ACTIONS
-from models.slots import RECOVERY_ACTION
-from models.state import GpuState
+from models.gpu.slots import RECOVERY_ACTION
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent
 from schemas.times import format_time
 

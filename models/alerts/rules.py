@@ -17,7 +17,7 @@ from models.alerts.thermal_rules import thermal_limit
 from models.alerts.throttling import power_brake, thermal_slowdown
 from models.alerts.xid import NO_OCCURRENCES, Occurrence
 from models.alerts.xid_rules import take
-from models.slots import (
+from models.gpu.slots import (
     BANKS_NONE,
     DBE,
     DBE_AGGREGATE,
@@ -32,8 +32,8 @@ from models.slots import (
     TEMP_MARGIN,
     TEMP_SLOWDOWN,
 )
-from models.state import GpuState
-from models.windows import CORRECTED
+from models.gpu.state import GpuState
+from models.gpu.windows import CORRECTED
 from schemas.alert import AlertEvent, Severity
 from schemas.sample import Sample
 

@@ -7,7 +7,7 @@ from typing import Final
 from models.alerts.alert_state import AlertState
 from models.alerts.rule_texts import ACTIONS
 from models.alerts.rules_settings import Rules
-from models.state import GpuState
+from models.gpu.state import GpuState
 from schemas.times import format_time
 
 # Append times are whole milliseconds: a silence is longer than its limit one tick after it.

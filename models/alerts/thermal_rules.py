@@ -6,8 +6,8 @@ from models.alerts.alert_state import AlertState
 from models.alerts.lifecycle import hold
 from models.alerts.rule_texts import ACTIONS
 from models.alerts.rules_settings import Rules
-from models.slots import GPU_TEMP, MEM_TEMP, MEM_TEMP_MAX_OP, TEMP_MARGIN, TEMP_SLOWDOWN
-from models.state import GpuState
+from models.gpu.slots import GPU_TEMP, MEM_TEMP, MEM_TEMP_MAX_OP, TEMP_MARGIN, TEMP_SLOWDOWN
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent
 
 

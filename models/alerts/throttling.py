@@ -9,8 +9,8 @@ from models.alerts.alert_state import CLEARING, COUNTING, FIRING, AlertState
 from models.alerts.lifecycle import fire, strengthen
 from models.alerts.rule_texts import ACTIONS
 from models.alerts.rules_settings import Rules
-from models.slots import GPU_TEMP, TEMP_SHUTDOWN
-from models.state import GpuState
+from models.gpu.slots import GPU_TEMP, TEMP_SHUTDOWN
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent, Severity
 
 WINDOW_MINUTES: Final = 10

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 
 from models.alerts.catalogue import Catalogue, XidEntry
 from models.alerts.xid_lines import fatal, place
-from models.slots import GPU_PRESENT, XID_LAST
-from models.state import GpuState
+from models.gpu.slots import GPU_PRESENT, XID_LAST
+from models.gpu.state import GpuState
 from schemas.ids import digest
 from schemas.sample import Event, Sample
 

@@ -20,7 +20,7 @@ from models.alerts.rule_texts import (
 from models.alerts.rules_settings import Rules
 from models.alerts.xid import LOST_CODE, Occurrence
 from models.alerts.xid_lines import fatal, nvlink_registers_harmless, place, recovery_action
-from models.state import GpuState
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent, Severity
 from schemas.sample import Sample
 from schemas.times import format_time

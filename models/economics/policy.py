@@ -9,7 +9,7 @@ import msgspec
 from models.economics.prices import Prices
 from models.economics.situation import Found, situation
 from models.economics.value import HIGHEST_PROBABILITY, Situation, Values, value
-from models.state import GpuState
+from models.gpu.state import GpuState
 from schemas.ids import digest
 from schemas.recommendation import Action, Recommendation
 from schemas.side_input import Asset

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple, Protocol
 
 from models.economics.prices import Prices
 from models.economics.value import MONTH_SECONDS, Situation
-from models.state import GpuState
-from models.windows import HOUR_SECONDS, LOADED, OBSERVED, POWER, UTIL
+from models.gpu.state import GpuState
+from models.gpu.windows import HOUR_SECONDS, LOADED, OBSERVED, POWER, UTIL
 from schemas.side_input import Asset
 from schemas.times import parse_time
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from models.health.profile import Profile, Weights
-from models.slots import (
+from models.gpu.slots import (
     BANKS_NONE,
     DBE,
     GPU_TEMP,
@@ -21,8 +20,9 @@ from models.slots import (
     TEMP_SLOWDOWN,
     UNREPAIRABLE,
 )
-from models.state import GpuState
-from models.windows import RESIDUAL_COUNT
+from models.gpu.state import GpuState
+from models.gpu.windows import RESIDUAL_COUNT
+from models.health.profile import Profile, Weights
 
 # One bit an input, with the name that explanations use.
 TEMP_INPUT: Final = 1 << 0

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from models.health.profile import Profile
-from models.slots import (
+from models.gpu.slots import (
     BANKS_NONE,
     DBE,
     DBE_AGGREGATE,
@@ -25,8 +24,9 @@ from models.slots import (
     SRAM_THRESHOLD,
     UNREPAIRABLE,
 )
-from models.state import Evidence, GpuState
-from models.windows import CORRECTED, HOUR_SECONDS, SRAM_CORRECTED
+from models.gpu.state import Evidence, GpuState
+from models.gpu.windows import CORRECTED, HOUR_SECONDS, SRAM_CORRECTED
+from models.health.profile import Profile
 
 UNCORRECTED: Final = "dbe"
 STORM: Final = "corrected_storm"

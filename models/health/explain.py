@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from models.gpu.state import GpuState
+from models.gpu.windows import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, OBSERVED, TEMP, TEMP_MAX
 from models.health import coverage, evidence, memory, power, thermal
 from models.health.overall import NO_CAP, Scores
 from models.health.profile import Profile
-from models.state import GpuState
-from models.windows import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, OBSERVED, TEMP, TEMP_MAX
 from schemas.health_score import Band, Coverage, HealthScore, Penalty
 from schemas.ids import digest
 from schemas.times import format_time

@@ -7,8 +7,8 @@ from math import nan
 
 import msgspec
 
-from models.open_minute import LoadModel as LoadFunction
-from models.slots import POWER_LIMIT
+from models.gpu.minute import LoadModel as LoadFunction
+from models.gpu.slots import POWER_LIMIT
 
 
 class LoadModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +65,7 @@ class LoadModels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     models: dict[str, LoadModel]
 
     def functions(self) -> Mapping[str, LoadFunction]:
-        """Return what :meth:`models.state.GpuState.update` is given, by GPU model."""
+        """Return what :meth:`models.gpu.state.GpuState.update` is given, by GPU model."""
         return {name: model.residual_watts for name, model in self.models.items()}
 
 

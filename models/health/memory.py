@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from models.gpu.state import GpuState
+from models.gpu.windows import CORRECTED, DAY_SECONDS, OBSERVED
 from models.health.profile import Profile
-from models.state import GpuState
-from models.windows import CORRECTED, DAY_SECONDS, OBSERVED
 
 
 def corrected_per_day(state: GpuState, profile: Profile) -> float:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from math import nan
 from typing import Any, Final
 
+from models.gpu.state import GpuState
 from models.health import evidence, memory, power, thermal
 from models.health.coverage import MEMORY_REQUIRED, POWER_REQUIRED, THERMAL_REQUIRED, measured, measured_last
 from models.health.profile import Profile
-from models.state import GpuState
 
 EMIT_SECONDS: Final = 900.0
 EMIT_POINTS: Final = 1.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import exp, nan, sqrt
 
+from models.gpu.hour import LEAST_SHARE_SECONDS
+from models.gpu.slots import POWER_LIMIT
+from models.gpu.state import GpuState
+from models.gpu.windows import BRAKE, RESIDUAL_COUNT, RESIDUAL_SQUARE, RESIDUAL_SUM
 from models.health.profile import Profile
-from models.open_hour import LEAST_SHARE_SECONDS
-from models.slots import POWER_LIMIT
-from models.state import GpuState
-from models.windows import BRAKE, RESIDUAL_COUNT, RESIDUAL_SQUARE, RESIDUAL_SUM
 
 
 def instability_watts(state: GpuState, profile: Profile) -> float:

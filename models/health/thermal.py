@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import exp, inf, nan
 from typing import Final
 
+from models.gpu.hour import LEAST_SHARE_SECONDS
+from models.gpu.slots import MEM_TEMP_MAX_OP, TEMP_SLOWDOWN
+from models.gpu.state import GpuState
+from models.gpu.windows import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, TEMP, TEMP_MAX, THERMAL
 from models.health.profile import Profile
-from models.open_hour import LEAST_SHARE_SECONDS
-from models.slots import MEM_TEMP_MAX_OP, TEMP_SLOWDOWN
-from models.state import GpuState
-from models.windows import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, TEMP, TEMP_MAX, THERMAL
 
 # Points by: 7-d mean, 7-d max, memory mean, memory max, slowdown time.
 Lost = tuple[float, float, float, float, float]

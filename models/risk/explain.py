@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
+from models.gpu.slots import DBE, SBE
+from models.gpu.state import GpuState
 from models.risk.features import FEATURES
 from models.risk.online import RiskModel
 from models.risk.serving import Risk
-from models.slots import DBE, SBE
-from models.state import GpuState
 from schemas.ids import digest
 from schemas.risk_score import Contribution, RiskScore
 from schemas.times import format_time

@@ -11,8 +11,7 @@ from math import inf, log1p, nan, sqrt
 from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
-from models.risk.history import Decayed
-from models.slots import (
+from models.gpu.slots import (
     BANKS_NONE,
     PAGE_RETIRED_DBE,
     PAGE_RETIRED_SBE,
@@ -25,8 +24,8 @@ from models.slots import (
     TEMP_SLOWDOWN,
     UNREPAIRABLE,
 )
-from models.state import GpuState
-from models.windows import (
+from models.gpu.state import GpuState
+from models.gpu.windows import (
     BRAKE,
     CORRECTED,
     DAY_SECONDS,
@@ -40,6 +39,7 @@ from models.windows import (
     TEMP_SQUARE,
     UTIL,
 )
+from models.risk.history import Decayed
 
 FEATURES_VERSION: Final = 1
 CLIP: Final = 4.0

@@ -11,6 +11,17 @@ from math import exp, inf, nan
 from operator import mul
 from typing import Final
 
+from models.gpu.state import GpuState
+from models.gpu.windows import (
+    CORRECTED,
+    DAY_SECONDS,
+    EPISODES,
+    MARGIN_MIN,
+    OBSERVED,
+    TEMP_MAX,
+    THERMAL,
+    UNCORRECTED,
+)
 from models.health.profile import Profile
 from models.health.thermal import judged_by_margin, limits
 from models.risk.features import FAST, SLOW, flags_of, lasting_of, scale_into, slow_values
@@ -28,17 +39,6 @@ from models.risk.rules import (
     margin_excess,
     thermal_excess,
     throttle_points,
-)
-from models.state import GpuState
-from models.windows import (
-    CORRECTED,
-    DAY_SECONDS,
-    EPISODES,
-    MARGIN_MIN,
-    OBSERVED,
-    TEMP_MAX,
-    THERMAL,
-    UNCORRECTED,
 )
 from schemas.risk_score import RiskLevel
 

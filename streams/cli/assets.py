@@ -35,9 +35,9 @@ def import_(file: Path, partial: bool) -> None:
     Example:
       gpu-health assets import fleet.csv --partial
     """
-    from streams.asset_import import import_assets
     from streams.cli._database import run
     from streams.cli._settings import load_connected_settings
+    from streams.inputs.asset_import import import_assets
 
     try:
         text = file.read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ def command(urls: tuple[str, ...], host_id: str | None, interval: float | None, 
     import asyncio
 
     from collectors.scrape import Exporter
-    from streams.collecting import exporter_host, run_collect
+    from streams.feeding.collecting import exporter_host, run_collect
 
     settings = load_connected_settings()
     wanted = urls or tuple(url.strip() for url in settings.dcgm_urls.split(",") if url.strip())

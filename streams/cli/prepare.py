@@ -20,6 +20,6 @@ def command() -> None:
       GPU_HEALTH_BROKER=kafka:9092 GPU_HEALTH_METRICS_DSN=postgresql://… gpu-health prepare
     """
     settings = load_settings()
-    from streams.preparation import prepare
+    from streams.setup import prepare
 
     asyncio.run(prepare(settings, click.echo))

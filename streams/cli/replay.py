@@ -71,8 +71,8 @@ def _read(files: tuple[Path, ...], host: str | None, at: float | None, damage: D
 
 
 def _print_offline(messages: Iterator[bytes], inputs: Path | None, statuses: bool) -> None:
-    from streams.offline_inputs import FileInputs
-    from streams.replay import OfflineReplay, line
+    from streams.offline.inputs import FileInputs
+    from streams.offline.replay import OfflineReplay, line
 
     try:
         replay = OfflineReplay(FileInputs(inputs) if inputs else None, statuses=statuses)
@@ -89,7 +89,7 @@ def _send(messages: Iterator[bytes]) -> None:
 
     from schemas.errors import InvalidMessage
     from schemas.raw import decode
-    from streams.raw_producer import BrokerUnreachable, RawProducer
+    from streams.feeding.producer import BrokerUnreachable, RawProducer
 
     def key(value: bytes) -> bytes | None:
         try:

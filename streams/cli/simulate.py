@@ -76,7 +76,7 @@ def command(
     import asyncio
     from typing import Literal, cast
 
-    from streams.simulating import Plan, assets_csv, parse_duration, run_simulation
+    from streams.feeding.simulating import Plan, assets_csv, parse_duration, run_simulation
 
     try:
         plan = Plan(

@@ -27,10 +27,10 @@ def command(role: str) -> None:
 
     from aiokafka.errors import KafkaError
 
-    from streams.logs import configure_logging
-    from streams.roles import ROLES, run
-    from streams.tables import changelog_specs
-    from streams.topics import ensure_topics
+    from streams.kafka.topics import ensure_topics
+    from streams.roles.run import ROLES, run
+    from streams.roles.view_tables import changelog_specs
+    from streams.telemetry.logs import configure_logging
 
     if role not in ROLES:
         raise click.UsageError(f"no role {role!r}; there are: {', '.join(ROLES)}")

@@ -1,0 +1,1 @@
+"""The two databases: migrations, writing, maintenance, reading back."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from collectors.pci import normalise_pci
+from schemas.pci import normalise_pci
 
 _UUID: Final = re.compile(r"^(GPU-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 _NOTHING: Final = frozenset(["", "-", "n/a", "na", "none", "null", "nan"])

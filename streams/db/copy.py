@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from agents.raw_rows import METRICS_COLUMNS, METRICS_TABLE, RAW_EVENT_COLUMNS, RAW_EVENTS_TABLE
-from agents.store import EVENT_TABLES
+from agents.store.raw_rows import METRICS_COLUMNS, METRICS_TABLE, RAW_EVENT_COLUMNS, RAW_EVENTS_TABLE
+from agents.store.rows import EVENT_TABLES
 from streams.db.files import queries
 from streams.db.pool import Connection
 

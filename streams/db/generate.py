@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from agents.raw_rows import GUIDE_COLUMNS, SIGNAL_COLUMNS
-from agents.store import EVENT_TABLES, EventTable
+from agents.store.raw_rows import GUIDE_COLUMNS, SIGNAL_COLUMNS
+from agents.store.rows import EVENT_TABLES, EventTable
 from schemas.signals import SIGNALS
 from streams.db.files import SQL_DIR
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agents.store import EVENT_TABLES
+from agents.store.rows import EVENT_TABLES
 from streams.db.files import queries
 from streams.db.pool import Connection
 from streams.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from agents.raw_rows import as_seconds, metrics_message, raw_event_message
+from agents.store.raw_rows import as_seconds, metrics_message, raw_event_message
 from streams.db.files import queries
 from streams.db.pool import Acquired, Pool
 

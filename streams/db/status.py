@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agents.raw_rows import METRICS_TABLE, RAW_EVENTS_TABLE
-from agents.store import EVENT_TABLES
+from agents.store.raw_rows import METRICS_TABLE, RAW_EVENTS_TABLE
+from agents.store.rows import EVENT_TABLES
 from streams.db.files import queries
 from streams.db.migrate import Part, migrations
 from streams.db.pool import Connection, assets_dsn, connect, metrics_dsn

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from agents.raw_rows import CLOCK_AHEAD_SECONDS, METRICS_TABLE, LabelMemory, sample_row
-from agents.store import EVENT_TABLES, Row, RowMaker, UnreadableRecord
+from agents.store.raw_rows import CLOCK_AHEAD_SECONDS, METRICS_TABLE, LabelMemory, sample_row
+from agents.store.rows import EVENT_TABLES, Row, RowMaker, UnreadableRecord
 from schemas.dead_letter import PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
 from schemas.errors import InvalidMessage
 from schemas.ids import digest

@@ -1,0 +1,1 @@
+"""What is wrong, the evidence, and the command that mends it."""

@@ -13,9 +13,9 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from schemas.errors import ShutdownError
 from schemas.topics import METRICS_RAW
 from streams.doctor.finding import Finding
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
+from streams.kafka.topics import check_topics
 from streams.settings import Settings
-from streams.topics import check_topics
 
 _TIMEOUT_SECONDS: Final = 20.0
 _COORDINATOR_SECONDS: Final = 5.0

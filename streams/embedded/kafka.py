@@ -23,8 +23,8 @@ from streams.embedded.jars import install_jars, pinned_jars
 from streams.embedded.kafka_properties import LOG4J, server_properties
 from streams.embedded.leftover import end_leftover
 from streams.embedded.process import ChildCrashed, describe_exit, ended, spawn, stop
+from streams.kafka.admin import await_leaders
 from streams.settings import Settings
-from streams.topic_admin import await_leaders
 
 VERSION = "4.3.1"
 _ATTEMPTS = 3

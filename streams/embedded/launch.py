@@ -11,9 +11,9 @@ from schemas.topics import METRICS_RAW
 from streams.embedded import ports
 from streams.embedded.fleet_summary import await_fleet
 from streams.embedded.stack import Stack
-from streams.preparation import prepare
+from streams.kafka.admin import is_empty
 from streams.settings import Settings
-from streams.topic_admin import is_empty
+from streams.setup import prepare
 
 _HISTORY = "7d"
 Report = Callable[[str], None]
@@ -55,7 +55,7 @@ async def _work(stack: Stack, simulate_gpus: int, exit_after: float | None, repo
     await prepare(stack.settings, report)
     if simulate_gpus:
         await _load_assets(stack.settings, simulate_gpus, report)
-    from streams.roles import ROLES
+    from streams.roles.run import ROLES
 
     stack.page = stack.settings.web_url or f"http://{_shown_host(stack.settings)}:{stack.settings.web_port}/"
     command = [sys.executable, "-m", "streams"]
@@ -71,8 +71,8 @@ async def _work(stack: Stack, simulate_gpus: int, exit_after: float | None, repo
 
 async def _load_assets(settings: Settings, gpus: int, report: Report) -> None:
     """Import the list that the owner of the simulated fleet would have."""
-    from streams.asset_import import import_assets
-    from streams.simulating import simulated_assets
+    from streams.feeding.simulating import simulated_assets
+    from streams.inputs.asset_import import import_assets
 
     imported = (await import_assets(settings, simulated_assets(gpus))).imported
     report(f"the simulated asset list is there ({imported} GPUs)")

@@ -17,20 +17,20 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from agents.notify import NotifyLogic
+from agents.notify.decisions import NotifyLogic
 from agents.ports import Checkpoint, Clock
 from schemas.alert import AlertEvent
 from schemas.operator_action import OperatorAction
 from schemas.status import GpuStatus
 from schemas.topics import ALERTS, NOTIFY_STATE, OPERATOR_ACTIONS, STATUS
-from streams.kafka_client import client_options
+from streams.hot_state.table import HotTable
+from streams.kafka.clients import client_options
+from streams.kafka.identity import topic_identities
 from streams.notify.outbox import Outbox
 from streams.notify.receivers import WebhookReceiver
 from streams.notify.sender import Senders
 from streams.settings import Settings
-from streams.state_table import HotTable
-from streams.telemetry import Telemetry
-from streams.topic_identity import topic_identities
+from streams.telemetry.registry import Telemetry
 
 log = logging.getLogger(__name__)
 

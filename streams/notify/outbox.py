@@ -16,8 +16,8 @@ from typing import Final
 
 import msgspec
 
+from agents.notify.telling import Delivery
 from agents.ports import Output
-from agents.telling import Delivery
 from schemas.dead_letter import PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
 from schemas.ids import digest
 from schemas.times import format_time

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from agents.telling import Receiver
+from agents.notify.telling import Receiver
 from schemas.alert import Severity
 from schemas.errors import ShutdownError
 

@@ -14,7 +14,7 @@ from agents.ports import Clock
 from streams.notify.outbox import Outbox
 from streams.notify.receivers import WebhookReceiver
 from streams.notify.webhook import Attempt, Outcome, attempt
-from streams.telemetry import Telemetry
+from streams.telemetry.registry import Telemetry
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The HTTP paths of role view, and the page."""

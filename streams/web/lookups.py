@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
-from agents.view import (
+from agents.view.rows import (
     AdviceRow,
     AlertRow,
     RowCache,

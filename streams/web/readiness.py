@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager
 
 from agents.ports import Clock
-from streams.telemetry import Telemetry
+from streams.telemetry.registry import Telemetry
 from streams.web.routes import Readiness
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from importlib.resources import files
 import orjson
 from aiohttp import web
 
-from streams.telemetry import CONTENT_TYPE, Telemetry
+from streams.telemetry.registry import CONTENT_TYPE, Telemetry
 from streams.web.auth import COOKIE, Gate
 from streams.web.lookups import Lookups
 from streams.web.middleware import json_response

@@ -12,9 +12,9 @@ from faust.types import TopicT
 from yarl import URL
 
 from agents.ports import Clock
-from agents.view import WINDOW_SECONDS, Window
+from agents.view.rows import WINDOW_SECONDS, Window
 from schemas.times import format_time
-from streams.tables import ViewTables, windows_of
+from streams.roles.view_tables import ViewTables, windows_of
 from streams.web.lookups import join_windows
 from streams.web.middleware import json_response
 

@@ -21,8 +21,8 @@ from confluent_kafka import Producer
 
 from schemas.topics import METRICS_RAW
 from streams.embedded.kafka import EmbeddedKafka
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from tests.bench.messages import fleet
 from tests.bench.parts import measure
 

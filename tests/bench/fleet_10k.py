@@ -29,9 +29,9 @@ from schemas.times import format_time
 from schemas.topics import ALERTS, METRICS_RAW, STATE
 from streams.embedded.kafka import EmbeddedKafka
 from streams.embedded.ports import free_port
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from tests.bench.messages import fleet
 
 INTERVAL_SECONDS: Final = 10.0

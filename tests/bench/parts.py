@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agents.bundles import Bundles, NoInputs
-from agents.score import step
-from models import packing
+from agents.score.bundles import Bundles, NoInputs
+from agents.score.step import step
 from models.alerts import lifecycle, rules, xid
 from models.economics import policy
+from models.gpu import packing
+from models.gpu.state import GpuState
 from models.health import evidence, overall
 from models.health.profile import Profile
 from models.risk import serving
-from models.state import GpuState
 from schemas.raw import decode
 from schemas.sample import Sample, to_sample
 from tests.bench.messages import fleet

@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
-from agents import score
-from agents.bundles import Bundles, NoInputs
-from agents.emission import Record
-from models.state import GpuState
+from agents.score import step as score
+from agents.score.bundles import Bundles, NoInputs
+from agents.score.records import Record
+from models.gpu.state import GpuState
 from schemas.raw import decode
 from schemas.sample import to_sample
 

@@ -11,9 +11,9 @@ import uuid
 from pathlib import Path
 
 from streams.embedded.kafka import EmbeddedKafka
-from streams.outages import limit_repeats
+from streams.kafka.outages import limit_repeats
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from tests.chaos.counting_truth import COUNTING
 from tests.chaos.faults import FAULTS
 from tests.chaos.run import Report, run_chaos

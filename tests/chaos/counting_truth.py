@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from schemas.topics import ALERTS, METRICS_RAW, STATE
-from streams.position import POSITION_KEY
+from streams.hot_state.position import POSITION_KEY
 from streams.settings import Settings
 from tests.chaos.counting import ALERT_EVERY, alert, unpack
 from tests.chaos.subject import Keyed, Subject

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.topics import METRICS_RAW
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
 from streams.settings import Settings
 from tests.chaos.subject import Keyed
 

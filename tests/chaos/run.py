@@ -17,7 +17,7 @@ from aiokafka.structs import TopicPartition
 
 from schemas.topics import METRICS_RAW
 from streams.embedded.kafka import EmbeddedKafka
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
 from streams.settings import Settings
 from tests.chaos.faults import FAULTS, Stage
 from tests.chaos.load import Load

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from agents.bundles import NoInputs
-from models import packing
-from models.state import GpuState
+from agents.score.bundles import NoInputs
+from models.gpu import packing
+from models.gpu.state import GpuState
 from schemas.errors import InvalidMessage
 from schemas.ids import digest
 from schemas.raw import decode
@@ -25,8 +25,8 @@ from schemas.topics import (
     RISK_SCORES,
     STATE,
 )
-from streams.position import POSITION_KEY
-from streams.replay import OfflineReplay
+from streams.hot_state.position import POSITION_KEY
+from streams.offline.replay import OfflineReplay
 from streams.settings import Settings
 from tests.chaos.gpus import samples
 from tests.chaos.subject import Subject

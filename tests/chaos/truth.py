@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
 from streams.settings import Settings
 
 

@@ -8,11 +8,11 @@ import sys
 import faust
 
 from schemas.topics import METRICS_RAW, STATE
-from streams.app import create_app
 from streams.clock import SystemClock
-from streams.owned_partitions import OwnedPartitions
-from streams.roles import serve
+from streams.hot_state.owned_partitions import OwnedPartitions
+from streams.roles.run import serve
 from streams.settings import Settings
+from streams.transport.app import create_app
 from tests.chaos.counting import CountingLogic
 
 

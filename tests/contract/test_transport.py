@@ -13,11 +13,11 @@ from faust.types import TP
 
 from agents.ports import Chunk
 from schemas.topics import EVENTS, METRICS_RAW
-from streams.app import HealthApp, create_app
-from streams.chunked import ChunkedConsumer
-from streams.fetched import CHUNK_RECORDS
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
 from streams.settings import Settings
+from streams.transport.app import HealthApp, create_app
+from streams.transport.chunked import ChunkedConsumer
+from streams.transport.fetched import CHUNK_RECORDS
 
 _DEADLINE_SECONDS = 30.0
 

@@ -34,11 +34,11 @@ from schemas.topics import (
 from streams.db.migrate import migrate
 from streams.db.pool import Pool, open_pool
 from streams.db.read_raw import raw_messages
-from streams.kafka_client import client_options
-from streams.replay import OfflineReplay
+from streams.kafka.clients import client_options
+from streams.offline.replay import OfflineReplay
+from streams.roles.store_loop import StoreLoop
 from streams.settings import Settings
-from streams.store_loop import StoreLoop
-from streams.telemetry import Telemetry
+from streams.telemetry.registry import Telemetry
 from tests.chaos.truth import read_topic
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "data"

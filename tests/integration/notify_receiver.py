@@ -21,14 +21,14 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from streams.roles.view import free_port
 from streams.settings import Settings
-from streams.view_role import free_port
 
 SECRET = bytes(range(32))
 SECRET_TEXT = "whsec_" + base64.b64encode(SECRET).decode()
 DEADLINE_SECONDS = 60.0
 _RUN = (
-    "import sys, logging; from streams.roles import run; from streams.settings import Settings; "
+    "import sys, logging; from streams.roles.run import run; from streams.settings import Settings; "
     "logging.basicConfig(level='INFO'); sys.exit(run('notify', Settings()))"
 )
 

@@ -12,17 +12,17 @@ from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaProducer
 
-from agents.score_partition import ScorePartition
-from models.state import GpuState
+from agents.score.partition import ScorePartition
+from models.gpu.state import GpuState
 from schemas.dead_letter import PAYLOAD_LIMIT_BYTES
 from schemas.raw import MAX_MESSAGE_BYTES
 from schemas.topics import DEAD_LETTER, METRICS_RAW, STATUS
-from streams.kafka_client import client_options
-from streams.owned_partitions import OwnedPartitions
-from streams.score_role import assemble
+from streams.hot_state.owned_partitions import OwnedPartitions
+from streams.kafka.clients import client_options
+from streams.kafka.topics import MAX_RECORD_BYTES
+from streams.roles.score import assemble
 from streams.settings import Settings
-from streams.telemetry import Telemetry
-from streams.topics import MAX_RECORD_BYTES
+from streams.telemetry.registry import Telemetry
 from tests.integration.bad_messages import accepted, large, message, noise, refused
 from tests.integration.test_score_role import records
 

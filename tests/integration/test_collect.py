@@ -16,9 +16,9 @@ from aiokafka.structs import ConsumerRecord
 from collectors.scrape import Exporter
 from schemas.raw import RawMessage, decode
 from schemas.topics import METRICS_RAW
-from streams.collecting import run_collect
-from streams.kafka_client import client_options
-from streams.raw_producer import BrokerUnreachable, RawProducer
+from streams.feeding.collecting import run_collect
+from streams.feeding.producer import BrokerUnreachable, RawProducer
+from streams.kafka.clients import client_options
 from streams.settings import Settings
 
 SCRAPE = "".join(f'DCGM_FI_DEV_GPU_TEMP{{gpu="{gpu}",UUID="GPU-{gpu}"}} {60 + gpu}\n' for gpu in range(8))

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from streams.db.migrate import migrate
 from streams.doctor.finding import Finding, exit_code
 from streams.doctor.run import diagnose
-from streams.raw_producer import RawProducer
+from streams.feeding.producer import RawProducer
 from streams.settings import Settings
 
 

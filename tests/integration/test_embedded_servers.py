@@ -6,7 +6,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas.topics import METRICS_RAW
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
 from streams.settings import Settings
 
 

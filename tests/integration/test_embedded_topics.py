@@ -8,10 +8,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas.errors import ShutdownError
 from schemas.topics import ALERTS, METRICS_RAW, STATE, STATUS
-from streams.kafka_client import client_options
+from streams.kafka.admin import is_empty
+from streams.kafka.clients import client_options
+from streams.kafka.topics import TopicSpec, check_topics, ensure_topics, topic_specs
 from streams.settings import Settings
-from streams.topic_admin import is_empty
-from streams.topics import TopicSpec, check_topics, ensure_topics, topic_specs
 
 
 async def _create(settings: Settings, *new: NewTopic) -> None:

@@ -14,9 +14,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from schemas.topics import INPUTS
-from streams.inputs import InputsReader
-from streams.kafka_client import client_options
-from streams.publish_inputs import LEAD_SECONDS, Publication, publish, publish_all
+from streams.inputs.publishing import LEAD_SECONDS, Publication, publish, publish_all
+from streams.inputs.reading import InputsReader
+from streams.kafka.clients import client_options
 from streams.settings import Settings
 
 NOW = 1_770_000_000.0

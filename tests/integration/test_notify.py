@@ -17,13 +17,13 @@ from schemas.notification import Notification
 from schemas.status import GpuStatus
 from schemas.topics import ALERTS, NOTIFICATIONS, STATUS
 from streams.clock import SystemClock
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
 from streams.notify.leader import Leader
 from streams.settings import Settings
-from streams.telemetry import Telemetry
+from streams.telemetry.registry import Telemetry
 from tests.chaos.truth import read_topic
 from tests.integration.notify_receiver import new_receiver, until, worker
-from tests.unit.agents.notifying import T0, alert, resolved, status
+from tests.unit.agents.notify.notifying import T0, alert, resolved, status
 
 
 def now() -> float:

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.times import format_time
 from schemas.topics import DEAD_LETTER, HEALTH_SCORES, METRICS_RAW, STATUS
-from streams.kafka_client import client_options
-from streams.score_role import build
+from streams.kafka.clients import client_options
+from streams.roles.score import build
 from streams.settings import Settings
 from tests.chaos.truth import read_topic
 

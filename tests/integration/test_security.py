@@ -21,9 +21,9 @@ from pydantic import SecretStr
 from schemas.topics import HEALTH_SCORES, METRICS_RAW
 from streams.db.pool import connect, open_pool
 from streams.embedded.postgres import EmbeddedPostgres
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
+from streams.kafka.topics import check_topics, ensure_topics
 from streams.settings import Settings
-from streams.topics import check_topics, ensure_topics
 from tests.integration.secured_servers import (
     USERNAME,
     Certificates,

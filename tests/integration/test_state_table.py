@@ -20,10 +20,10 @@ from agents.ports import Checkpoint, Output
 from schemas.errors import ShutdownError
 from schemas.topics import ALERTS, METRICS_RAW, STATE, STATUS
 from streams.embedded.kafka import EmbeddedKafka
-from streams.kafka_client import client_options
+from streams.hot_state.table import HotTable, Restored
+from streams.kafka.clients import client_options
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.state_table import HotTable, Restored
-from streams.topics import ensure_topics
 from tests.chaos.truth import read_topic
 
 RAW_0 = (METRICS_RAW, 0)

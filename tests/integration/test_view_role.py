@@ -22,17 +22,17 @@ from aiokafka import AIOKafkaProducer
 
 from schemas import topics as names
 from schemas.times import format_time
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
+from streams.kafka.topics import ensure_topics
+from streams.roles.view import free_port
+from streams.roles.view_tables import changelog_specs
 from streams.settings import Settings
-from streams.tables import changelog_specs
-from streams.topics import ensure_topics
-from streams.view_role import free_port
 from tests.unit.streams.web.fleet import alert, open_alert, status
 
 GPUS = [f"GPU-{number:03d}" for number in range(40)]
 DEADLINE_SECONDS = 60.0
 _RUN = (
-    "import sys; from streams.roles import run; from streams.settings import Settings; "
+    "import sys; from streams.roles.run import run; from streams.settings import Settings; "
     "sys.exit(run('view', Settings()))"
 )
 

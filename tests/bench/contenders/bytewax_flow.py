@@ -11,7 +11,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.testing import run_main
 
-from models.state import GpuState
+from models.gpu.state import GpuState
 from tests.bench.contenders.report import Arguments, Stopwatch, arguments
 from tests.bench.step import Step, Timed, stopwatch_seconds
 

@@ -19,8 +19,8 @@ from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import run_main
 
-from models import packing
-from models.state import GpuState
+from models.gpu import packing
+from models.gpu.state import GpuState
 from tests.bench.contenders.bytewax_flow import Discard, finish_when_done, keyed_message
 from tests.bench.contenders.report import Arguments, Stopwatch, arguments
 from tests.bench.step import Step, Timed

@@ -6,14 +6,14 @@ import argparse
 import time
 from itertools import islice
 
-from agents.bundles import NoInputs
-from agents.partition_options import ScoreOptions
 from agents.ports import Chunk
-from agents.score_partition import ScorePartition
-from models.state import GpuState
+from agents.score.bundles import NoInputs
+from agents.score.options import ScoreOptions
+from agents.score.partition import ScorePartition
+from models.gpu.state import GpuState
 from schemas.topics import METRICS_RAW
-from streams.garbage import collect_less
-from streams.score_role import partitioner
+from streams.roles.garbage import collect_less
+from streams.roles.score import partitioner
 from tests.bench.contenders.report import report
 from tests.bench.messages import fleet
 from tests.bench.step import Step

@@ -9,8 +9,8 @@ from typing import Any
 
 import faust
 
-from models import packing
-from models.state import GpuState
+from models.gpu import packing
+from models.gpu.state import GpuState
 from tests.bench.contenders.report import Arguments, Stopwatch, arguments
 from tests.bench.step import Step, Timed, stopwatch_seconds
 

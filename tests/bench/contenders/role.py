@@ -11,9 +11,9 @@ import os
 import time
 
 from agents.ports import Chunk
-from agents.score_partition import ScorePartition
-from streams.garbage import collect_less
-from streams.score_role import assemble
+from agents.score.partition import ScorePartition
+from streams.roles.garbage import collect_less
+from streams.roles.score import assemble
 from streams.settings import Settings
 from tests.bench.contenders.report import Arguments, Stopwatch, arguments
 

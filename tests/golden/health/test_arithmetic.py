@@ -8,10 +8,10 @@ from math import isnan
 
 import pytest
 
+from models.gpu.state import GpuState
 from models.health.explain import health_score, rounded
 from models.health.load_model import LoadModel
 from models.health.overall import score
-from models.state import GpuState
 from tests.unit.models.health.gpu import HEALTHY, PROFILE, Gpu
 
 # One hour of steady samples: mean and max are then the value itself.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from models.gpu.state import GpuState
 from models.health import evidence
 from models.health.explain import health_score
 from models.health.overall import score
-from models.state import GpuState
 from schemas.raw import MetricValue, RawMessage
 from schemas.sample import to_sample
 from tests.unit.models.health.gpu import PROFILE, START

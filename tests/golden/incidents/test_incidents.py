@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.bundles import NoInputs
-from agents.partition_options import ScoreOptions
-from agents.score_partition import ScorePartition
+from agents.score.bundles import NoInputs
+from agents.score.options import ScoreOptions
+from agents.score.partition import ScorePartition
 from tests.golden.incidents.scenario import START, Message, Scenario
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.json"))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from agents.notify import OfflineNotify
+from agents.notify.decisions import OfflineNotify
 from schemas.notification import Notification
 from schemas.times import format_time, parse_time
 from schemas.topics import ALERTS, NOTIFICATIONS
-from streams.replay import OfflineReplay
+from streams.offline.replay import OfflineReplay
 
 T0 = parse_time("2026-02-09T12:00:00Z")
 HOUR = 3600

@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import SecretStr
 
 from schemas.topics import INPUTS
-from streams.asset_import import import_assets
 from streams.db.assets import list_assets
 from streams.db.migrate import migrate
 from streams.db.pool import Connection, connect
 from streams.db.writer import Writer
-from streams.kafka_client import client_options
+from streams.inputs.asset_import import import_assets
+from streams.kafka.clients import client_options
 from streams.settings import Settings
 from tests.integration.db.feeding import raw
 

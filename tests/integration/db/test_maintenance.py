@@ -12,7 +12,7 @@ from streams.db.pool import Connection, connect
 from streams.db.writer import Writer
 from streams.settings import Settings
 from tests.integration.db.feeding import event, raw
-from tests.unit.agents.records import EVENT
+from tests.unit.agents.view.records import EVENT
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from agents.raw_rows import METRICS_COLUMNS, METRICS_TABLE
-from agents.store import EVENT_TABLES
+from agents.store.raw_rows import METRICS_COLUMNS, METRICS_TABLE
+from agents.store.rows import EVENT_TABLES
 from schemas.signals import SIGNALS
 from streams.db.migrate import MigrationError, migrate, migrate_part, migrations
 from streams.db.pool import Connection, connect

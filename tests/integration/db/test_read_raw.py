@@ -18,7 +18,7 @@ from streams.db.read_raw import raw_messages, stored_messages
 from streams.db.writer import Writer
 from streams.settings import Settings
 from tests.integration.db.feeding import raw
-from tests.unit.agents.test_raw_rows import FULL, same
+from tests.unit.agents.store.test_raw_rows import FULL, same
 
 START = datetime(2026, 2, 9, 12, tzinfo=UTC)
 RECORDINGS = Path(__file__).parents[3].parent / "shared" / "data" / "dcgm"

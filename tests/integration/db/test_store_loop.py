@@ -21,12 +21,12 @@ from aiokafka.errors import KafkaError
 from schemas.topics import ALERTS, EVENTS, METRICS_RAW
 from streams.db.migrate import migrate
 from streams.db.pool import Connection, connect
-from streams.kafka_client import client_options
+from streams.kafka.clients import client_options
+from streams.roles.store_loop import StoreLoop
 from streams.settings import Settings
-from streams.store_loop import StoreLoop
-from streams.telemetry import Telemetry
+from streams.telemetry.registry import Telemetry
 from tests.integration.db.feeding import raw
-from tests.unit.agents.records import ALERT, EVENT
+from tests.unit.agents.view.records import ALERT, EVENT
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
 DEADLINE_SECONDS = 40.0

@@ -14,7 +14,7 @@ from streams.db.files import queries
 from streams.db.pool import Connection
 from streams.db.writer import Writer
 from tests.integration.db.feeding import event, raw
-from tests.unit.agents.records import HEALTH, RISK
+from tests.unit.agents.view.records import HEALTH, RISK
 
 START = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
 END = START + timedelta(hours=1)

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from agents.store import EVENT_TABLES
+from agents.store.rows import EVENT_TABLES
 from schemas.ids import digest
 from schemas.topics import ALERTS, EVENTS, METRICS_RAW
 from streams.db.copy import DatabaseUnavailable
 from streams.db.pool import Connection
 from streams.db.writer import Writer
 from tests.integration.db.feeding import event, raw, value
-from tests.unit.agents.records import ALERT, EVENT, EXAMPLES
+from tests.unit.agents.view.records import ALERT, EVENT, EXAMPLES
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from collectors.dcgm import messages, parse_exposition, row_kinds
-from collectors.pci import normalise_pci
+from schemas.pci import normalise_pci
 from schemas.raw import decode
 from schemas.sample import to_sample
 from schemas.signals import link_alias

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from streams.cli import gpu_health
-from streams.roles import ROLES
+from streams.roles.run import ROLES
 from streams.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,8 +10,8 @@ import pytest
 
 from schemas import export, topics
 from streams import settings_doc
+from streams.kafka.topics import topic_specs
 from streams.settings import Settings
-from streams.topics import topic_specs
 
 DOCS = Path(__file__).parents[3] / "docs"
 STATE_TOPICS = {topics.STATE, topics.NOTIFY_STATE}

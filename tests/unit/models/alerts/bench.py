@@ -13,7 +13,7 @@ from models.alerts.lifecycle import due, next_deadline
 from models.alerts.rules import evaluate
 from models.alerts.rules_settings import Rules, load_rules
 from models.alerts.xid import take_events
-from models.state import GpuState
+from models.gpu.state import GpuState
 from schemas.alert import AlertEvent
 from schemas.raw import decode
 from schemas.sample import to_sample

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from models.gpu.minute import LoadModel
+from models.gpu.state import GpuState
 from models.health import evidence
 from models.health.overall import Scores, score
 from models.health.profile import Profile, load_profile
-from models.open_minute import LoadModel
-from models.state import GpuState
 from schemas.raw import MetricValue, RawMessage
 from schemas.sample import Sample, to_sample
 

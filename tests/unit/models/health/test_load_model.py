@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.gpu.slots import POWER_LIMIT
 from models.health.load_model import LoadModel, LoadModels, decode_load_models
-from models.slots import POWER_LIMIT
 from schemas.signals import SIGNALS
 
 H100 = LoadModel(idle_watts=70.0, full_load_watts=600.0, reference_clock_hertz=1.98e9, clock_exponent=2.0)

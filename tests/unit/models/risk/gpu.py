@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from models.gpu.state import Evidence, GpuState
 from models.health.profile import Profile, load_profile
 from models.risk.online import RiskModel, prior_model
 from models.risk.serving import Risk, assess
-from models.state import Evidence, GpuState
 from schemas.raw import MetricValue, RawMessage
 from schemas.sample import Sample, to_sample
 

@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from schemas.alert import AlertEvent
 from schemas.status import GpuStatus, OpenAlert
-from streams.fleet_metrics import FleetCollector
-from streams.telemetry import Telemetry
+from streams.telemetry.fleet import FleetCollector
+from streams.telemetry.registry import Telemetry
 from streams.web.auth import Gate
 from streams.web.driver import BODY_LIMIT_BYTES
 from streams.web.lookups import Lookups

@@ -1,0 +1,1 @@
+"""Role notify: who is woken, for what, and why not."""

@@ -1,0 +1,1 @@
+"""Role score: from raw messages to a GPU's state and its records, one object a partition."""

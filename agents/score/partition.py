@@ -1,0 +1,372 @@
+"""The logic of one partition of the raw topic: decode, route, step, and what must be stored."""
+
+from __future__ import annotations
+
+import base64
+import heapq
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from math import inf
+from typing import Any, Final
+
+import msgspec
+
+from agents.ports import Checkpoint, Chunk, Inputs, Output
+from agents.score import host
+from agents.score import step as score
+from agents.score.bundles import Bundles
+from agents.score.letter_limit import LetterLimit
+from agents.score.options import Counts, ScoreOptions
+from agents.score.records import Record
+from agents.score.status import gpu_status, is_news
+from agents.score.step import Bundle
+from models.alerts import lifecycle
+from models.gpu import packing
+from models.gpu.state import GpuState
+from schemas.dead_letter import KEY_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
+from schemas.errors import InvalidMessage, ShutdownError
+from schemas.ids import digest
+from schemas.raw import decode
+from schemas.sample import Sample, to_sample
+from schemas.times import format_time
+from schemas.topics import ALERTS, DEAD_LETTER, METRICS_RAW, RECOMMENDATIONS, REKEYED_HEADER, STATUS
+
+CLOCK_AHEAD_SECONDS: Final = 60.0
+FORGET_SECONDS: Final = 30 * 86_400.0
+_FORGET_CHECK_SECONDS: Final = 3600.0
+_HOUR: Final = 3600
+# A key is an id; a longer one only serves to find the sender.
+_SPREAD_RATIO: Final = 0.95
+_SEPARATOR: Final = b"\x00"
+_HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
+_encode: Final = msgspec.json.Encoder().encode
+_URGENT: Final = frozenset((ALERTS, RECOMMENDATIONS))
+
+
+class ScorePartition:
+    """Owns the state of every GPU whose id falls into one partition (see agents.ports.PartitionLogic)."""
+
+    def __init__(
+        self,
+        partition: int,
+        partition_of: Callable[[bytes], int],
+        inputs: Inputs,
+        options: ScoreOptions | None = None,
+    ) -> None:
+        self.partition = partition
+        self.states: dict[str, GpuState] = {}
+        self.counts = Counts()
+        self.clock = -inf
+        self._partition_of = partition_of
+        self._options = options or ScoreOptions()
+        self._bundles = Bundles(inputs)
+        self._outputs: list[Output] = []
+        self._urgent = False
+        self._dirty: dict[str, GpuState] = {}
+        self._windows: set[str] = set()
+        self._forgotten: list[str] = []
+        self._deadlines: list[tuple[float, str]] = []
+        self._waiting: set[str] = set()
+        self._next_status: dict[str, float] = {}
+        self._spreads: dict[str, float] = {}
+        self._restored: dict[str, dict[bytes, bytes]] = {}
+        self._letters = LetterLimit(self._options.dead_letters_per_minute)
+        self._history_until = -inf
+        self._next_forget = -inf
+        self._silence_from = -inf
+
+    # -- restore -------------------------------------------------------------------------------------------
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """Take one live record of the state topic."""
+        gpu_id, _, kind = key.rpartition(_SEPARATOR)
+        self._restored.setdefault(gpu_id.decode(), {})[kind] = value
+
+    def restored(self, extra: Mapping[str, Any], fresh: bool) -> None:
+        """Build the states of the records given.
+
+        Raises
+        ------
+        ShutdownError
+            A record was written by a newer version.
+        """
+        for gpu_id, records in self._restored.items():
+            try:
+                self.states[gpu_id] = self._unpack(gpu_id, records)
+            except packing.StateVersionError as error:
+                raise ShutdownError(f"state of {gpu_id}: {error}; start the version that wrote it") from error
+        self._restored = {}
+        self._letters.restore(extra.get("letters"))
+        until = extra.get("history_until")
+        self._history_until = inf if fresh and not self._options.offline else until if until is not None else -inf
+        for gpu_id in self.states:
+            self._watch(gpu_id, self.states[gpu_id])
+
+    def _unpack(self, gpu_id: str, records: Mapping[bytes, bytes]) -> GpuState:
+        state = GpuState(gpu_id, "", is_host=gpu_id.startswith("host:"))
+        if _HOT in records:
+            packing.unpack_hot(state, records[_HOT])
+        if _WINDOW in records:
+            packing.unpack_window(state, records[_WINDOW])
+        if _EVIDENCE in records:
+            packing.unpack_evidence(state, records[_EVIDENCE])
+        packing.finish(state)
+        return state
+
+    def reset_deadlines(self, clock: float) -> None:
+        """Silence starts afresh at ``clock``; a fresh partition's history ends there."""
+        if self._history_until == inf:
+            self._history_until = clock
+        self.clock = max(self.clock, clock)
+        self._silence_from = clock
+
+    def position_extra(self) -> Mapping[str, Any]:
+        """Return what is stored beside the position."""
+        until = self._history_until
+        return {
+            "history_until": until if abs(until) != inf else None,
+            "inputs": self._bundles.versions(),
+            "letters": self._letters.to_plain(),
+        }
+
+    # -- messages ------------------------------------------------------------------------------------------
+
+    def process(self, chunk: Chunk) -> None:
+        """Run the step over every record of ``chunk``."""
+        states, dirty, waiting, next_status = self.states, self._dirty, self._waiting, self._next_status
+        history_until, silence_from = self._history_until, self._silence_from
+        asset_of = self._bundles.asset
+        ahead = inf if self._options.offline else CLOCK_AHEAD_SECONDS
+        times_ms = chunk.times_ms
+        self.counts.messages += len(chunk.values)
+        if times_ms:
+            self.clock = max(self.clock, max(times_ms) / 1000.0)
+        bundle: Bundle | None = None  # inputs do not change within a chunk
+        for index, value in enumerate(chunk.values):
+            append_time = times_ms[index] / 1000.0
+            try:
+                raw = decode(value)
+                gpu_id = raw.gpu_id
+                state = states.get(gpu_id)
+                if state is None:
+                    state = self._first_sight(gpu_id, raw.host_id, chunk, index)
+                    if state is None:
+                        continue
+                sample = to_sample(raw, append_time)
+                time = sample.time
+                if time > append_time + ahead:
+                    detail = f"{time - append_time:.0f} s ahead of the broker's clock"
+                    raise InvalidMessage(Reason.CLOCK_AHEAD, detail)
+            except InvalidMessage as error:
+                self._dead_letter(error, chunk, index)
+                continue
+            states[gpu_id] = dirty[gpu_id] = state
+            if bundle is None or not bundle.valid_from <= time < bundle.valid_until:
+                bundle = self._bundles.at(time)
+            if append_time <= history_until:
+                sample.history = True
+            if sample.unknown or sample.dropped:
+                self._count(sample)
+            late = state.late_samples
+            if sample.is_host:
+                _, records = host.step(state, sample, bundle, silence_from)
+            else:
+                _, records = score.step(state, sample, bundle, asset_of, silence_from)
+            if state.late_samples != late:
+                self.counts.late += 1
+            said = self._say(gpu_id, records) if records else False
+            # By append time: a backlog of a week must not become a week's worth of statuses.
+            if is_news(state, said) or append_time >= next_status.get(gpu_id, -inf):
+                self._say_status(state, append_time)
+            # A rule's deadline may come before the one waited for; nobody waits for a recording to go on.
+            if records or (gpu_id not in waiting and not sample.history):
+                self._watch(gpu_id, state)
+            if state.pending_rows and time >= (state.windows.hour + self._spread(gpu_id)) * _HOUR:
+                self._windows.add(gpu_id)
+
+    def take(self, value: bytes, append_time: float) -> InvalidMessage | None:
+        """Take one message of an offline replay; return why it was refused, None if it was taken."""
+        chunk = Chunk(
+            METRICS_RAW, self.partition, 0, 1, -1, [0], [round(append_time * 1000)], [None], [value], [False]
+        )
+        before = sum(self.counts.dead.values())
+        self.process(chunk)
+        return InvalidMessage("refused", "") if sum(self.counts.dead.values()) > before else None
+
+    def _first_sight(self, gpu_id: str, host_id: str, chunk: Chunk, index: int) -> GpuState | None:
+        """Return a new state; None where the message was sent on to the partition of its gpu_id."""
+        key = gpu_id.encode()
+        if not self._options.offline and self._partition_of(key) != self.partition:
+            if chunk.rekeyed[index]:
+                raise InvalidMessage(Reason.WRONG_PARTITION, f"re-keyed, and still in partition {self.partition}")
+            value = chunk.values[index]
+            self._outputs.append(Output(METRICS_RAW, key, value or b"", ((REKEYED_HEADER, b"1"),)))
+            self.counts.rekeyed += 1
+            return None
+        if len(self.states) >= self._options.max_gpus:
+            raise InvalidMessage(Reason.TOO_MANY_GPUS, f"{len(self.states)} gpu_ids are known, the limit is reached")
+        return GpuState(gpu_id, host_id, is_host=gpu_id.startswith("host:"))
+
+    def _dead_letter(self, error: InvalidMessage, chunk: Chunk, index: int) -> None:
+        value = chunk.values[index] or b""
+        key = chunk.keys[index]
+        at = chunk.times_ms[index] / 1000.0
+        reason = Reason(error.reason)
+        self.counts.dead[reason.value] += 1
+        self._tell_suppressed(at)
+        if not self._letters.admit(at, reason.value):
+            return
+        letter = DeadLetter(
+            event_id=digest("dead", chunk.topic, chunk.partition, chunk.offsets[index], blake2b(value).hexdigest()),
+            reason=reason,
+            detail=error.detail,
+            topic=chunk.topic,
+            partition=chunk.partition,
+            offset=chunk.offsets[index],
+            key=key[:KEY_LIMIT_BYTES].decode("utf-8", "replace") if key is not None else None,
+            payload=base64.b64encode(value[:PAYLOAD_LIMIT_BYTES]).decode(),
+            payload_bytes=len(value),
+            at=format_time(at),
+        )
+        self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), _encode(letter)))
+
+    def _tell_suppressed(self, clock: float) -> None:
+        """Say once what a minute's limit of letters held back."""
+        over = self._letters.over(clock)
+        if over is None:
+            return
+        minute, counts = over
+        told = ", ".join(f"{reason} {count}" for reason, count in counts.items())
+        letter = DeadLetter(
+            event_id=digest("suppressed", METRICS_RAW, self.partition, minute),
+            reason=Reason.SUPPRESSED,
+            detail=f"{sum(counts.values())} more messages were refused in this minute: {told}",
+            topic=METRICS_RAW,
+            partition=self.partition,
+            offset=-1,
+            key=None,
+            payload="",
+            payload_bytes=0,
+            at=format_time(minute),
+        )
+        self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), _encode(letter)))
+
+    def _count(self, sample: Sample) -> None:
+        self.counts.unknown_names += sample.unknown
+        self.counts.dropped.update(reason for _, reason in sample.dropped)
+
+    def _spread(self, gpu_id: str) -> float:
+        """Return the share of the hour after which a GPU's window record is written.
+
+        All at the start of the hour would be a burst of the whole fleet's windows.
+        """
+        spread = self._spreads.get(gpu_id)
+        if spread is None:
+            drawn = int.from_bytes(blake2b(gpu_id.encode(), digest_size=2).digest(), "little")
+            spread = self._spreads[gpu_id] = drawn / 65536.0 * _SPREAD_RATIO
+        return spread
+
+    def _say(self, gpu_id: str, records: list[Record]) -> bool:
+        """Publish ``records``; tell whether an alert or a recommendation is among them."""
+        key = gpu_id.encode()
+        urgent = False
+        for record in records:
+            self._outputs.append(Output(record.topic, key, _encode(record.value)))
+            urgent = urgent or record.topic in _URGENT
+        self._urgent = self._urgent or urgent
+        return urgent
+
+    def _say_status(self, state: GpuState, append_time: float) -> None:
+        interval = len(self.states) / self._options.status_records_per_second
+        self._next_status[state.gpu_id] = append_time + max(interval, self._options.least_status_seconds)
+        self._outputs.append(Output(STATUS, state.gpu_id.encode(), _encode(gpu_status(state))))
+
+    # -- deadlines -----------------------------------------------------------------------------------------
+
+    def _deadline(self, state: GpuState) -> float:
+        return lifecycle.next_deadline(state, self._bundles.at(state.time).rules, self._silence_from)
+
+    def _watch(self, gpu_id: str, state: GpuState) -> None:
+        """Look at this GPU when the clock reaches its deadline; one that moves later is found out then."""
+        deadline = self._deadline(state)
+        if deadline < inf:
+            heapq.heappush(self._deadlines, (deadline, gpu_id))
+            self._waiting.add(gpu_id)
+
+    def advance(self, clock: float) -> None:
+        """The partition's clock reached ``clock``: deadlines up to it fall due."""
+        self.clock = max(self.clock, clock)
+        self._tell_suppressed(clock)
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] <= clock:
+            _, gpu_id = heapq.heappop(deadlines)
+            self._waiting.discard(gpu_id)
+            state = self.states.get(gpu_id)
+            if state is None:
+                continue
+            if self._deadline(state) <= clock:
+                records = [
+                    Record(ALERTS, event)
+                    for event in lifecycle.due(
+                        state,
+                        event_time=-inf,
+                        clock=clock,
+                        rules=self._bundles.at(state.time).rules,
+                        silence_from=self._silence_from,
+                    )
+                ]
+                if records:
+                    self._dirty[gpu_id] = state
+                    self._say(gpu_id, records)
+                    self._outputs.append(Output(STATUS, gpu_id.encode(), _encode(gpu_status(state))))
+            self._watch(gpu_id, state)
+        if clock >= self._next_forget:
+            self._next_forget = clock + _FORGET_CHECK_SECONDS
+            self._forget(clock)
+
+    def _forget(self, clock: float) -> None:
+        silent = [gpu_id for gpu_id, state in self.states.items() if state.append_time < clock - FORGET_SECONDS]
+        for gpu_id in silent:
+            del self.states[gpu_id]
+            self._dirty.pop(gpu_id, None)
+            self._windows.discard(gpu_id)
+            self._next_status.pop(gpu_id, None)
+            self._spreads.pop(gpu_id, None)
+            self._forgotten.append(gpu_id)
+
+    # -- checkpoint ----------------------------------------------------------------------------------------
+
+    @property
+    def urgent(self) -> bool:
+        """Whether an alert or a recommendation waits to be said."""
+        return self._urgent
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything waits for a checkpoint."""
+        return bool(self._dirty or self._outputs or self._forgotten)
+
+    def drain(self) -> Checkpoint:
+        """Return and forget what waits for a checkpoint."""
+        states: list[tuple[bytes, bytes | None]] = []
+        for gpu_id in self._windows:
+            state = self.states[gpu_id]
+            state.pending_rows = []
+            state.evidence_dirty = True
+            states.append((_key(gpu_id, _WINDOW), packing.pack_window(state)))
+        for gpu_id, state in self._dirty.items():
+            states.append((_key(gpu_id, _HOT), packing.pack_hot(state)))
+            if state.evidence_dirty:
+                states.append((_key(gpu_id, _EVIDENCE), packing.pack_evidence(state)))
+                state.evidence_dirty = False
+        for gpu_id in self._forgotten:
+            states.extend((_key(gpu_id, kind), None) for kind in (_HOT, _EVIDENCE, _WINDOW))
+            self._outputs.append(Output(STATUS, gpu_id.encode(), None))
+        checkpoint = Checkpoint(self._outputs, states)
+        self._outputs, self._dirty, self._windows, self._forgotten = [], {}, set(), []
+        self._urgent = False
+        return checkpoint
+
+
+def _key(gpu_id: str, kind: bytes) -> bytes:
+    return gpu_id.encode() + _SEPARATOR + kind

@@ -1,0 +1,176 @@
+"""What role score says: records, and when a status is worth saying."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from models.gpu.slots import (
+    DBE,
+    ENERGY,
+    FB_TOTAL,
+    FB_USED,
+    GPU_TEMP,
+    GPU_UTIL,
+    MEM_TEMP,
+    POWER_LIMIT,
+    POWER_USAGE,
+    REASONS,
+    REMAP_FAILED,
+    REMAP_PENDING,
+    SBE,
+    SM_ACTIVE,
+    SM_CLOCK,
+    TEMP_MARGIN,
+)
+from models.gpu.state import ClosedHour, GpuState
+from models.gpu.windows import (
+    BRAKE,
+    COLUMNS,
+    CORRECTED,
+    EPISODES,
+    LINK_ERRORS,
+    LOADED,
+    MARGIN,
+    MARGIN_MIN,
+    MEMORY_TEMP,
+    MEMORY_TEMP_MAX,
+    OBSERVED,
+    POWER,
+    RESIDUAL_COUNT,
+    RESIDUAL_SQUARE,
+    RESIDUAL_SUM,
+    SRAM_CORRECTED,
+    TEMP,
+    TEMP_MAX,
+    THERMAL,
+    UNCORRECTED,
+    UTIL,
+)
+from schemas.gpu_event import EventKind, GpuEvent
+from schemas.gpu_hour import GpuHour
+from schemas.ids import digest
+from schemas.signals import SIGNALS
+from schemas.times import format_time
+
+STATUS_SLOTS: Final = (
+    GPU_TEMP,
+    MEM_TEMP,
+    TEMP_MARGIN,
+    POWER_USAGE,
+    POWER_LIMIT,
+    GPU_UTIL,
+    SM_ACTIVE,
+    SM_CLOCK,
+    FB_USED,
+    FB_TOTAL,
+    REASONS,
+    SBE,
+    DBE,
+    ENERGY,
+    REMAP_PENDING,
+    REMAP_FAILED,
+)
+_STATUS_NAMES: Final = tuple((SIGNALS[slot].name, slot) for slot in STATUS_SLOTS)
+_MEANS: Final = (
+    (TEMP, "gpu_temp_celsius"),
+    (MARGIN, "gpu_temp_margin_celsius"),
+    (MEMORY_TEMP, "memory_temp_celsius"),
+)
+_MEANS_LOAD: Final = ((UTIL, "load_ratio"), (POWER, "power_usage_watts"))
+_MAXIMA: Final = ((TEMP_MAX, "gpu_temp_celsius"), (MEMORY_TEMP_MAX, "memory_temp_celsius"))
+_INCREMENTS: Final = (
+    CORRECTED,
+    UNCORRECTED,
+    SRAM_CORRECTED,
+    THERMAL,
+    BRAKE,
+    EPISODES,
+    LINK_ERRORS,
+    LOADED,
+)
+
+
+class Record(NamedTuple):
+    """One record to publish under the GPU's id."""
+
+    topic: str
+    value: msgspec.Struct
+
+
+def gpu_hour(state: GpuState, closed: ClosedHour) -> GpuHour:
+    """Return the record of an hour that closed."""
+    row = closed.row.tolist()
+    hour = format_time(closed.hour * 3600.0)
+
+    def measured(pairs: tuple[tuple[int, str], ...]) -> dict[str, float]:
+        return {name: row[column] for column, name in pairs if row[column] == row[column]}
+
+    residuals: dict[str, dict[str, float]] = {}
+    if row[RESIDUAL_COUNT] > 0:
+        residuals["power_watts"] = {
+            "count": row[RESIDUAL_COUNT],
+            "sum": row[RESIDUAL_SUM],
+            "square_sum": row[RESIDUAL_SQUARE],
+        }
+    return GpuHour(
+        event_id=digest("hour", state.gpu_id, closed.hour),
+        gpu_id=state.gpu_id,
+        host_id=state.host_id,
+        model=state.labels.get("model"),
+        slot=state.labels.get("slot"),
+        hour=hour,
+        samples=closed.samples,
+        observed_seconds=row[OBSERVED],
+        gap_seconds=closed.gap_seconds,
+        means=measured(_MEANS + _MEANS_LOAD),
+        minima=measured(((MARGIN_MIN, "gpu_temp_margin_celsius"),)),
+        maxima=measured(_MAXIMA),
+        increments={COLUMNS[column]: row[column] for column in _INCREMENTS if row[column] == row[column]},
+        residuals=residuals,
+    )
+
+
+def gpu_event(
+    state: GpuState,
+    kind: EventKind,
+    at: float,
+    *,
+    code: int | None = None,
+    signal: str | None = None,
+    source: str | None = None,
+    line: str | None = None,
+    history: bool = False,
+    detail: dict[str, Any] | None = None,
+) -> GpuEvent:
+    """Return an event record; its id says the same thing again under the same id."""
+    return GpuEvent(
+        event_id=digest("event", state.gpu_id, kind, at, code, signal, line),
+        gpu_id=state.gpu_id,
+        host_id=state.host_id,
+        kind=kind,
+        at=format_time(at),
+        code=code,
+        signal=signal,
+        source=source,
+        line=line,
+        history=history,
+        detail=detail or {},
+    )
+
+
+def status_values(state: GpuState) -> dict[str, float | None]:
+    """Return a GPU's main values, None where the last sample did not measure one."""
+    values = state.values
+    return {name: values[slot] if values[slot] == values[slot] else None for name, slot in _STATUS_NAMES}
+
+
+def whole(score: float) -> int | None:
+    """Return a score in whole points, None for a null one; half a point rounds up, as people count.
+
+    >>> whole(84.5), whole(float("nan"))
+    (85, None)
+    """
+    return int(score + 0.5) if score == score and abs(score) != inf else None

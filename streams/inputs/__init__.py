@@ -1,0 +1,1 @@
+"""Versioned side inputs: their kinds, how they are published, read and followed."""

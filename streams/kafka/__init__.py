@@ -1,0 +1,1 @@
+"""Plain Kafka clients and topics: address and security, names, making, ends, identity."""

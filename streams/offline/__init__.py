@@ -1,0 +1,1 @@
+"""The roles' own steps over recordings, without any server."""

@@ -1,0 +1,1 @@
+"""The roles, a file each, and how a role's process runs."""

@@ -1,0 +1,56 @@
+"""What role score measures of itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from agents.ports import Output
+from agents.score.options import Counts
+from agents.score.partition import ScorePartition
+from schemas.topics import METRICS_RAW
+from streams.hot_state.owned_partitions import OwnedPartitions
+from streams.telemetry.registry import Telemetry
+
+_EVERY_SECONDS: Final = 1.0
+
+
+class ScoreMetrics:
+    """Fills :class:`Telemetry` (see :class:`streams.hot_state.partition_runner.Observer`)."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._logics: dict[int, ScorePartition] = {}
+
+    def chunk(self, records: int, elapsed_seconds: float) -> None:
+        """Count a chunk, and its mean step."""
+        self._telemetry.records_in.labels(METRICS_RAW).inc(records)
+        self._telemetry.observe_chunk(records, elapsed_seconds)
+
+    def checkpoint(self, outputs: Sequence[Output], elapsed_seconds: float) -> None:
+        """Count what a transaction said."""
+        self._telemetry.checkpoint_seconds.observe(elapsed_seconds)
+        for output in outputs:
+            self._telemetry.records_out.labels(output.topic).inc()
+
+    def restored(self, elapsed_seconds: float) -> None:
+        """Note a restore."""
+        self._telemetry.restore_seconds.set(elapsed_seconds)
+
+    def watch(self, logic: ScorePartition) -> ScorePartition:
+        """Count what ``logic`` counts, as long as its partition is owned."""
+        self._logics[logic.partition] = logic
+        return logic
+
+    async def follow(self, owned: OwnedPartitions) -> None:
+        """Bring the metrics up to date, for ever."""
+        while True:
+            await asyncio.sleep(_EVERY_SECONDS)
+            self._logics = {one: logic for one, logic in self._logics.items() if one in owned.runners}
+            self._telemetry.gpus.set(sum(len(logic.states) for logic in self._logics.values()))
+            self._telemetry.set_lag(METRICS_RAW, owned.lags())
+            for logic in self._logics.values():
+                counts, logic.counts = logic.counts, Counts()
+                self._telemetry.late_samples.inc(counts.late)
+                self._telemetry.count_dead_letters(counts.dead)

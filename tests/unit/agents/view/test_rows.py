@@ -1,0 +1,168 @@
+"""How records become rows, an order, windows and the fleet in numbers."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.view.rows import (
+    AlertRow,
+    OpenAlertRow,
+    RowCache,
+    StatusRow,
+    Window,
+    fleet_summary,
+    is_over,
+    loudest_first,
+    resolved_to_forget,
+    riskiest_first,
+    update_window,
+    worst_first,
+)
+from schemas.times import format_time
+
+START = 1_770_638_400.0
+
+
+def row(gpu_id: str = "GPU-1", at: float = 0.0, **fields: object) -> StatusRow:
+    values: dict[str, object] = {"host_id": "n", "samples": 1, "overall_score": 90, **fields}
+    return msgspec.convert({"gpu_id": gpu_id, "last_seen": format_time(START + at), **values}, StatusRow)
+
+
+def test_worst_first_puts_pages_then_missing_then_low_scores_then_unscored() -> None:
+    rows = [
+        row("unscored", overall_score=None),
+        row("well", overall_score=97),
+        row("poor", overall_score=31),
+        row("missing", overall_score=95, missing=True),
+        row("paged", overall_score=99, alerts=[{"severity": "error", "page": True}]),
+        row("critical", overall_score=98, alerts=[{"severity": "critical", "page": False}]),
+        row("warned", overall_score=80, alerts=[{"severity": "warning", "page": False}]),
+    ]
+    ordered = [r.gpu_id for r in sorted(rows, key=worst_first)]
+    assert ordered == ["critical", "paged", "missing", "poor", "warned", "well", "unscored"]
+
+
+def test_riskiest_first_by_probability_then_score() -> None:
+    rows = [
+        row("a", failure_probability_30d=0.01, risk_score=10),
+        row("b", failure_probability_30d=0.2),
+        row("c", failure_probability_30d=0.01, risk_score=60),
+    ]
+    assert [r.gpu_id for r in sorted(rows, key=riskiest_first)] == ["b", "c", "a"]
+
+
+def test_alerts_pages_first_then_severity_and_an_unknown_severity_last() -> None:
+    rows = [
+        AlertRow("1", "firing", "info", False, ""),
+        AlertRow("2", "firing", "of a later version", False, ""),
+        AlertRow("3", "firing", "critical", False, ""),
+        AlertRow("4", "firing", "error", True, ""),
+    ]
+    assert [r.fingerprint for r in sorted(rows, key=loudest_first)] == ["4", "3", "1", "2"]
+
+
+def test_the_summary_leaves_hosts_out() -> None:
+    rows = [
+        row("GPU-1", band="good", simulated=True),
+        row("GPU-2", band="poor", missing=True),
+        row("GPU-3", overall_score=None, band=None),
+        row("host:n", band="good", missing=True),
+    ]
+    summary = fleet_summary(rows, open_alerts=3)
+    assert summary["gpus"] == 3
+    assert summary["bands"] == {
+        "excellent": 0,
+        "good": 1,
+        "fair": 0,
+        "degraded": 0,
+        "poor": 1,
+        "unscored": 1,
+    }
+    assert (summary["missing"], summary["open_alerts"], summary["simulated"]) == (1, 3, True)
+
+
+def test_rows_are_decoded_again_only_when_the_table_holds_another_value() -> None:
+    cache = RowCache(StatusRow)
+    first = msgspec.json.encode(row("GPU-1", overall_score=50))
+    table = {b"GPU-1": first, b"GPU-2": b"not json", b"GPU-3": b'{"gpu_id": 3}'}
+    (one, raw), *none = cache.rows(table)
+    assert (one.overall_score, raw, none) == (50, first, [])
+    assert cache.rows(table)[0][0] is one
+    table[b"GPU-1"] = msgspec.json.encode(row("GPU-1", overall_score=40))
+    assert cache.rows(table)[0][0].overall_score == 40
+    del table[b"GPU-1"]
+    assert cache.rows(table) == []
+
+
+@pytest.mark.parametrize("time", ["never", "1970-01-01T00:00:00Z", ""])
+def test_a_status_without_a_usable_time_is_no_row(time: str) -> None:
+    value = msgspec.json.encode({"gpu_id": "g", "host_id": "n", "samples": 1, "last_seen": time})
+    assert RowCache(StatusRow).rows({b"g": value}) == []
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_in_a_table_are_no_error(value: bytes) -> None:
+    RowCache(StatusRow).rows({b"g": value})
+    RowCache(AlertRow).rows({b"g": value})
+
+
+def test_a_window_keeps_extents_and_survives_its_encoding() -> None:
+    window = None
+    for second, score in enumerate((90, 70, 80)):
+        window = update_window(window, row(at=second, overall_score=score, thermal_score=None))
+        assert window is not None
+        window = msgspec.json.decode(msgspec.json.encode(window), type=Window)
+    assert window is not None
+    shown = window.shown("start", "end")
+    assert shown["overall_score"] == {"min": 70.0, "max": 90.0, "mean": 80.0, "last": 80.0}
+    assert shown["thermal_score"] is None
+    assert (shown["statuses"], shown["first_seen"]) == (3, format_time(START))
+
+
+def test_a_status_delivered_again_or_older_changes_nothing() -> None:
+    window = update_window(None, row(at=10))
+    assert window is not None
+    assert update_window(window, row(at=10)) is None
+    assert update_window(window, row(at=5, overall_score=10)) is None
+
+
+def test_an_unchanged_status_is_taken_once_a_minute() -> None:
+    window = update_window(None, row(at=0))
+    assert update_window(window, row(at=59.9, failure_probability_30d=0.5)) is None
+    assert update_window(window, row(at=60)) is not None
+    assert update_window(window, row(at=1, power_score=10)) is not None
+
+
+def test_missing_and_alerts_are_taken_though_the_gpu_says_nothing_new() -> None:
+    window = update_window(None, row(at=0))
+    silent = update_window(window, row(at=0, missing=True, alerts=[{"severity": "critical", "page": True}]))
+    assert silent is not None
+    assert (silent.missing, silent.most_alerts, silent.statuses) == (True, 1, 1)
+    back = update_window(silent, row(at=120))
+    assert back is not None
+    assert (back.missing, back.most_alerts) == (True, 1)
+
+
+def test_only_the_newest_resolved_alerts_are_kept() -> None:
+    rows = [AlertRow(str(n), "resolved", "info", False, format_time(START + n)) for n in range(5)]
+    rows.append(AlertRow("open", "firing", "info", False, format_time(START - 100)))
+    assert sorted(resolved_to_forget(rows, keep=2)) == ["0", "1", "2"]
+
+
+def test_open_alert_rows_ignore_what_they_do_not_need() -> None:
+    value = b'{"rule": "x", "severity": "error", "page": false, "of": "a later version"}'
+    assert msgspec.json.decode(value, type=OpenAlertRow) == OpenAlertRow("error", False)
+
+
+def test_only_the_same_episode_that_was_resolved_is_over() -> None:
+    first, second = format_time(START), format_time(START + 60)
+    firing = AlertRow("1", "firing", "error", True, first, first)
+    resolved = AlertRow("1", "resolved", "error", True, second, first)
+    assert is_over(firing, resolved)
+    assert not is_over(firing, None)
+    assert not is_over(firing, firing)
+    assert not is_over(resolved, resolved)
+    assert not is_over(AlertRow("1", "firing", "error", True, second, second), resolved)
