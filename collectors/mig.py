@@ -44,11 +44,8 @@ def merge_instances(instances: Collection[Instance]) -> dict[str, float | str]:
     merged: dict[str, float | str] = {}
     for name in names:
         alias = ALIASES.get(name)
-        kind = alias.signal.kind if alias else "gauge"
         found = [(one.values[name], slices(one.profile)) for one in instances if name in one.values]
-        numbers = [
-            (value, weight) for value, weight in found if isinstance(value, float) and not is_blank(value, kind)
-        ]
+        numbers = [(value, weight) for value, weight in found if isinstance(value, float) and not is_blank(value)]
         if numbers:
             merged[name] = _merge(alias.signal.mig_merge if alias else "max", numbers)
         else:

@@ -22,7 +22,10 @@ _INT32_BLANK_HIGH: Final = 2147483635.0
 _INT64_BLANK: Final = 9.2e18
 _FP64_BLANK_LOW: Final = 140737488355328.0
 _FP64_BLANK_HIGH: Final = 140737488355331.0
-_INT32_BLANKS: Final = frozenset((2147483632.0, 2147483633.0, 2147483634.0, 2147483635.0))
+_SENTINELS: Final = frozenset((*(_INT32_BLANK_LOW + n for n in range(4)), *(_FP64_BLANK_LOW + n for n in range(4))))
+# A signed 32-bit reading taken through the unsigned member of NVML's union: an H200's slowdown margin of -2 arrives
+# as 4294967294 (tests/recordings/h200_nvml_580_fields.tsv).
+_UINT32: Final = 4294967296.0
 _BLANK_TEXTS: Final = frozenset(
     (
         "",
@@ -107,7 +110,7 @@ class _Plan:
     ``factors``, ``lows`` and ``highs`` (canonical units) have one entry a name; ``arrange`` picks the scaled
     values into slots, from one position beyond the last (NaN) where no name has the slot; ``few`` are slot and
     position where there are so few names that putting them one by one is faster; ``counts`` picks the
-    raw values that may be an int32 sentinel within their range. ``slots`` is -1 for a name without a signal.
+    raw values that may be a sentinel within their range. ``slots`` is -1 for a name without a signal.
     """
 
     slots: tuple[int, ...]
@@ -174,11 +177,15 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     return plan
 
 
-def is_blank(value: float, kind: str) -> bool:
-    """Tell whether ``value`` is one of NVIDIA's numeric sentinels for a signal of ``kind``."""
+def is_blank(value: float) -> bool:
+    """Tell whether ``value`` is one of NVIDIA's numeric sentinels: counters are given as blank as gauges are.
+
+    >>> is_blank(140737488355328.0), is_blank(2147483634.0), is_blank(9223372036854775794.0), is_blank(2147483636.0)
+    (True, True, True, False)
+    """
     if _INT32_BLANK_LOW <= value <= _INT32_BLANK_HIGH or value >= _INT64_BLANK:
         return True
-    return kind != "counter" and _FP64_BLANK_LOW <= value <= _FP64_BLANK_HIGH
+    return _FP64_BLANK_LOW <= value <= _FP64_BLANK_HIGH
 
 
 def to_sample(raw: RawMessage, append_time: float) -> Sample:
@@ -247,7 +254,7 @@ def _scale(plan: _Plan, metrics: dict[str, Any]) -> list[float] | None:
             return None
     except TypeError:  # a text or a null
         return None
-    if plan.counts is not None and not _INT32_BLANKS.isdisjoint(plan.counts(raw)):
+    if plan.counts is not None and not _SENTINELS.isdisjoint(plan.counts(raw)):
         return None
     if plan.few is not None:
         values = _EMPTY.copy()
@@ -281,9 +288,11 @@ def _fill(values: list[float], metrics: dict[str, MetricValue], dropped: list[tu
                     continue
         else:
             number = raw
-        if number is None or (isfinite(number) and is_blank(number, signal.kind)):
+        if number is None or (isfinite(number) and is_blank(number)):
             blanks.append(signal.index)
             continue
+        if signal.low < 0.0 and _UINT32 + signal.low <= number < _UINT32:
+            number -= _UINT32
         value = number * alias.factor
         if signal.low <= value <= signal.high:
             values[signal.index] = value
@@ -297,7 +306,7 @@ def _links(plan: _Plan, metrics: dict[str, MetricValue]) -> dict[int, dict[int, 
     links: dict[int, dict[int, float]] = {}
     for position, link, index, factor in plan.links:
         value = found[position]
-        if isinstance(value, float) and value >= 0 and not is_blank(value, "counter"):
+        if isinstance(value, float) and value >= 0 and not is_blank(value):
             links.setdefault(link, {})[index] = value * factor
     return links
 

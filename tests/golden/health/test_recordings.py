@@ -11,10 +11,12 @@ from models.gpu.state import GpuState
 from models.health import evidence
 from models.health.explain import health_score
 from models.health.overall import score
-from schemas.raw import MetricValue, RawMessage
+from schemas.raw import MetricValue, RawMessage, decode
 from schemas.sample import to_sample
+from schemas.signals import INDEX
 from tests.unit.models.health.gpu import PROFILE, START
 
+RECORDINGS = Path(__file__).resolve().parents[2] / "recordings"
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 TRACES = {name: DATA / "h100_10hz" / f"{name}_telemetry.csv" for name in ("b1", "t2")}
 STOCK = DATA / "dcgm" / "upcloud_l40s_driver595.58.03.txt"
@@ -67,3 +69,21 @@ def test_a_stock_exporter_s_l40s_has_no_memory_score_and_says_why() -> None:
     missing = {penalty.signal for penalty in record.penalties if penalty.state == "not_measured"}
     assert {"ecc_sbe_volatile_total", "ecc_dbe_volatile_total"} <= missing
     assert "row_remap_failed" not in missing
+
+
+def test_an_h200_recorded_through_nvml_is_healthy_idle_and_loaded() -> None:
+    lines = (RECORDINGS / "h200_nvml_580.jsonl").read_bytes().splitlines()
+    state = GpuState("GPU-00000000-0000-4000-8000-db5548a319c0", "recorded-host")
+    hottest = 0.0
+    for line in lines:
+        sample = to_sample(decode(line), 0.0)
+        assert (sample.unknown, sample.dropped, sample.blanks) == (0, (), ())
+        state.update(sample)
+        evidence.observe(state, PROFILE)
+        scores = score(state, PROFILE)
+        assert (scores.thermal, scores.memory, scores.power) == (100.0, 100.0, 100.0)
+        hottest = max(hottest, sample.values[INDEX["gpu_temp_celsius"]])
+    assert state.samples == len(lines) == 40
+    assert 40.0 < hottest < 60.0
+    assert state.lasting[INDEX["gpu_temp_slowdown_margin_celsius"]] == -2.0
+    assert state.loaded_seconds == pytest.approx(110.0, abs=1.0)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from models.gpu.counters import Counters
 from schemas.raw import decode
 from schemas.sample import Sample, to_sample
 from schemas.signals import ALIASES, INDEX, SIGNALS
@@ -67,6 +68,22 @@ def test_blanks_are_blank_never_zero(blank: Any) -> None:
     assert isnan(value(taken, "memory_temp_celsius"))
     assert taken.blanks == (INDEX["memory_temp_celsius"],)
     assert value(taken, "gpu_temp_celsius") == 40.0
+    assert taken.dropped == ()
+
+
+@pytest.mark.parametrize("blank", [2147483632, 2147483634, *range(2**47, 2**47 + 4), 2**63 - 16, 2**63 - 13])
+def test_a_blank_counter_is_blank_and_never_an_increment(blank: int) -> None:
+    counter = INDEX["ecc_dbe_volatile_total"]
+    counters = Counters()
+    for given in (0, blank, 0, blank, 0):
+        taken = sample({"DCGM_FI_DEV_ECC_DBE_VOL_TOTAL": given, "DCGM_FI_DEV_GPU_TEMP": 40})
+        assert taken.blanks == (() if given == 0 else (counter,))
+        assert counters.update(taken.values, taken.counters) == ({}, False, ())
+
+
+def test_a_negative_reading_taken_as_unsigned_is_negative() -> None:
+    taken = sample({"NVML_FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT": 4294967294, "DCGM_FI_DEV_GPU_TEMP": 40})
+    assert value(taken, "gpu_temp_slowdown_margin_celsius") == -2.0
     assert taken.dropped == ()
 
 
