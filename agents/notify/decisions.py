@@ -286,9 +286,13 @@ class NotifyLogic:
             self._missing.setdefault(event.host_id, {})[event.gpu_id] = one
 
     def _found(self, event: AlertEvent) -> None:
+        """Forget a missing GPU where ``event`` is what made it missing: another alert of it says nothing of that."""
         missing = self._missing.get(event.host_id or "")
-        if missing is not None and event.gpu_id is not None:
-            missing.pop(event.gpu_id, None)
+        if missing is None or event.gpu_id is None:
+            return
+        one = missing.get(event.gpu_id)
+        if one is not None and (one.incident_id, one.fingerprint) == (event.incident_id, event.fingerprint):
+            del missing[event.gpu_id]
 
     def _judge_hosts(self) -> None:
         """Look at every host of which something is missing, or was."""

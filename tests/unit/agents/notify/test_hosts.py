@@ -222,3 +222,16 @@ def test_a_gpu_that_moves_to_another_host_leaves_the_old_one() -> None:
     desk.say(*missing("GPU-0"), at=GONE)
     desk.say(at=GONE + 400)
     assert pages(desk.all) == [("host", "host_missing")]
+
+
+def test_an_xid_told_again_by_a_silent_host_s_gpu_leaves_the_loss_one_page() -> None:
+    desk = Desk()
+    alive(desk)
+    xid = alert("xid_driver", gpu=GPUS[0], at=-5, page=False)
+    desk.say(xid, at=0)
+    desk.say(*missing(*GPUS), at=GONE)
+    for again in (GONE + 60, GONE + 120):
+        desk.say(alert("xid_driver", gpu=GPUS[0], at=-5, page=False), at=again)
+        desk.say(resolved(xid, again + 5), at=again + 5)
+    desk.say(at=GONE + 1800)
+    assert pages(desk.all) == [("host", "host_missing")]
