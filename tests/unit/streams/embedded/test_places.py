@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from schemas.errors import ShutdownError
 from streams.embedded import ports, postgres_place
 from streams.embedded.data_dir_lock import DataDirLock
+from streams.embedded.kafka import new_cluster_id
 from streams.embedded.leftover import end_leftover, process_of
 from streams.embedded.run_file import without_password
 
@@ -116,3 +118,9 @@ def test_root_of_a_machine_without_accounts_is_told(tmp_path: Path, monkeypatch:
 )
 def test_passwords_are_not_shown(dsn: str, shown: str) -> None:
     assert without_password(dsn) == shown
+
+
+def test_no_cluster_id_looks_like_an_option() -> None:
+    made = iter([UUID(bytes=b"\xf8" * 16), UUID(bytes=b"\xfb" + b"\x00" * 15), UUID(bytes=b"\x01" * 16)])
+    assert new_cluster_id(lambda: next(made)) == "AQEBAQEBAQEBAQEBAQEBAQ"
+    assert next(made, None) is None
