@@ -151,7 +151,6 @@ async def test_a_locked_table_is_tried_again(old: Connection, next_release: Path
         await locked.wait()
         _, applied, _ = await migrate_part(old, "metrics", next_release)
         assert applied[-1] == "metrics/900_added.sql"
-        assert holder.done()
         await holder
     finally:
         await other.close()
