@@ -15,6 +15,7 @@ import pytest_asyncio
 from schemas.topics import ALERTS
 from streams.db import migrate as migrating
 from streams.db.files import SQL_DIR
+from streams.db.generate import write
 from streams.db.migrate import MigrationError, migrate, migrate_part
 from streams.db.pool import Connection, connect
 from streams.db.writer import Writer
@@ -118,6 +119,31 @@ async def test_a_new_column_comes_to_old_rows(old: Connection, next_release: Pat
     assert alert["new_field"] == 7
     _, again, _ = await migrate_part(old, "metrics", next_release)
     assert again == []
+
+
+async def test_what_the_generator_writes_makes_the_columns_whole(database_dsn: str, tmp_path: Path) -> None:
+    shutil.copytree(SQL_DIR / "metrics", tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.glob("00[13]_*.sql"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.lstrip().startswith(("fan_speed_ratio ", '"band" '))]
+        path.write_text("".join(kept), encoding="utf-8")
+    connection = await connect(database_dsn)
+    try:
+        await migrate_part(connection, "metrics", tmp_path)
+        short = await all_columns(connection)
+        written = write("fan_and_band", tmp_path)
+        assert written is not None
+        _, applied, _ = await migrate_part(connection, "metrics", tmp_path)
+        assert applied == [f"metrics/{written.name}"]
+        added = (await all_columns(connection)).keys() - short.keys()
+        scores, raw_table = "gpu_health_scores", "gpu_health_metrics"
+        assert added == {
+            (scores, "band"),
+            (raw_table, "fan_speed_ratio"),
+            (raw_table + "_default", "fan_speed_ratio"),
+        }
+    finally:
+        await connection.close()
 
 
 async def test_a_writer_that_does_not_know_the_new_columns_goes_on(
