@@ -13,6 +13,10 @@ SELECT pg_advisory_lock(hashtext('gpu-health migrations'));
 -- name: unlock()$
 SELECT pg_advisory_unlock(hashtext('gpu-health migrations'));
 
+-- name: limit_lock_wait()#
+-- A statement that waits for a table holds up all that ask for it later: it gives up soon, and is tried again.
+SET LOCAL lock_timeout = '2s';
+
 -- name: table_exists()$
 SELECT to_regclass('gpu_health_migrations') IS NOT NULL;
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
+
+from asyncpg.exceptions import DeadlockDetectedError, LockNotAvailableError
 
 from schemas.errors import ShutdownError
 from streams.db.files import SQL_DIR, queries
@@ -15,6 +18,8 @@ from streams.settings import Settings
 
 Part = Literal["metrics", "assets"]
 Flavour = Literal["plain", "timescale"]
+# Between the tries of a migration that found a table locked; with 2 s a try (`limit_lock_wait`) about 50 s in all.
+PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class MigrationReport:
 
 
 class MigrationError(ShutdownError):
-    """The database does not have the history that these files tell; the text names the file."""
+    """A migration cannot be applied to this database; the text names the file and the repair."""
 
 
 def migrations(part: Part, directory: Path | None = None) -> list[Migration]:
@@ -60,7 +65,7 @@ async def migrate(settings: Settings) -> MigrationReport:
     Raises
     ------
     MigrationError
-        A migration that was applied has another text now.
+        A migration that was applied has another text now, or a table that one needs stayed locked.
     """
     metrics = await connect(metrics_dsn(settings), command_timeout=None)
     try:
@@ -96,13 +101,28 @@ async def migrate_part(
                 )
         applied = [m for m in wanted if m.file not in known]
         for migration in applied:
-            async with connection.transaction():
-                await connection.execute(migration.text)
-                await sql.record(connection, part=part, file=migration.file, checksum=migration.checksum)
+            await _apply(connection, sql, part, migration)
         prefix = f"{part}/"
         return flavour, [prefix + m.file for m in applied], [prefix + m.file for m in wanted if m.file in known]
     finally:
         await sql.unlock(connection)
+
+
+async def _apply(connection: Connection, sql: Any, part: Part, migration: Migration) -> None:
+    for pause_seconds in (*PAUSES_SECONDS, None):
+        try:
+            async with connection.transaction():
+                await connection.execute(sql.limit_lock_wait.sql)
+                await connection.execute(migration.text)
+                await sql.record(connection, part=part, file=migration.file, checksum=migration.checksum)
+            return
+        except (LockNotAvailableError, DeadlockDetectedError) as error:
+            if pause_seconds is None:
+                raise MigrationError(
+                    f"{part}/{migration.file} found a table locked in {len(PAUSES_SECONDS) + 1} tries ({error}); "
+                    "nothing of it was applied: end the long transaction (pg_stat_activity), then migrate again"
+                ) from error
+            await asyncio.sleep(pause_seconds)
 
 
 async def _flavour(connection: Connection, known: dict[str, str]) -> Flavour:
