@@ -32,5 +32,8 @@ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
     OR (EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
         AND 'timescaledb' = ANY (string_to_array(replace(current_setting('shared_preload_libraries'), ' ', ''), ',')));
 
+-- name: timescale_version()$
+SELECT extversion FROM pg_extension WHERE extname = 'timescaledb';
+
 -- name: create_timescale()#
 CREATE EXTENSION IF NOT EXISTS timescaledb;

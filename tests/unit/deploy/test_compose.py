@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from streams.cli import gpu_health
+from streams.db.migrate import refuse_old_timescale
 from streams.roles.run import ROLES
 from streams.settings import Settings
 
@@ -35,6 +36,16 @@ def test_every_service_is_pinned_and_limited(name: str) -> None:
     if name not in {"prepare", "score", "store", "notify", "simulator"}:
         assert service["healthcheck"]["test"]
         assert service["restart"] == "unless-stopped"
+
+
+def test_kafka_logs_into_its_volume() -> None:
+    (mount,) = SERVICES["kafka"]["volumes"]
+    assert SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"] == mount.partition(":")[2]
+
+
+def test_timescaledb_is_one_that_keeps_rows_beside_a_duplicate() -> None:
+    tag = SERVICES["timescaledb"]["image"].partition(":")[2]
+    refuse_old_timescale(tag.partition("-")[0])
 
 
 def test_no_password_works_unasked() -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from streams.db.files import SQL_DIR
-from streams.db.migrate import migrations
+from streams.db.migrate import MigrationError, migrations, refuse_old_timescale
 from tests.unit.streams.db.frozen import frozen
 
 LISTED = {path: digest for release in frozen().values() for path, digest in release.items()}
@@ -44,3 +44,14 @@ def test_the_first_copy_of_the_assets_is_the_assets() -> None:
     original = (SQL_DIR / "assets" / "001_gpu_assets.sql").read_text(encoding="utf-8")
     copy = (SQL_DIR / "metrics" / "007_gpu_assets.sql").read_text(encoding="utf-8")
     assert copy.partition("\n")[2] == original
+
+
+@pytest.mark.parametrize("version", ["2.17.2", "2.18.0", "1.7.5", "dev"])
+def test_a_timescaledb_that_loses_rows_is_refused(version: str) -> None:
+    with pytest.raises(MigrationError, match=r"2\.18\.1 or later"):
+        refuse_old_timescale(version)
+
+
+@pytest.mark.parametrize("version", ["2.18.1", "2.29.2", "2.30", "3.0.0-dev"])
+def test_a_timescaledb_that_keeps_rows_is_taken(version: str) -> None:
+    refuse_old_timescale(version)
