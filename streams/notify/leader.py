@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from agents.notify.decisions import NotifyLogic
+from agents.notify.telling import Receiver as Rule
 from agents.ports import Checkpoint, Clock
 from schemas.alert import AlertEvent
 from schemas.operator_action import OperatorAction
@@ -27,7 +28,7 @@ from streams.hot_state.table import HotTable
 from streams.kafka.clients import client_options
 from streams.kafka.identity import topic_identities
 from streams.notify.outbox import Outbox
-from streams.notify.receivers import WebhookReceiver
+from streams.notify.receivers.port import Receiver
 from streams.notify.sender import Senders
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
@@ -61,7 +62,7 @@ class Leader:
     def __init__(
         self,
         settings: Settings,
-        receivers: Sequence[WebhookReceiver],
+        receivers: Sequence[Receiver],
         *,
         clock: Clock,
         telemetry: Telemetry,
@@ -72,10 +73,10 @@ class Leader:
         self._telemetry = telemetry
         self._fail = fail
         self._logic = NotifyLogic(
-            [receiver.rule() for receiver in receivers],
+            [Rule(one.name, one.min_severity) for one in receivers],
             status_records_per_second=settings.status_records_per_second,
         )
-        self._outbox = Outbox({one.name: one.url for one in receivers}, settings.web_url, Random())
+        self._outbox = Outbox({one.name: one.address for one in receivers}, settings.web_url, Random())
         self._senders = Senders(receivers, self._outbox, clock, telemetry)
         self._table = HotTable(settings, table_topic=NOTIFY_STATE, role=ROLE, partition=0)
         self._reader: AIOKafkaConsumer | None = None

@@ -13,7 +13,8 @@ from agents.ports import Clock
 from schemas.topics import ALERTS
 from streams.clock import SystemClock
 from streams.notify.leader import ROLE, Leader
-from streams.notify.receivers import WebhookReceiver, load_receivers
+from streams.notify.receivers.file import load_receivers
+from streams.notify.receivers.port import Receiver
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
 from streams.telemetry.server import MetricsServer
@@ -46,7 +47,7 @@ class Leadership:
         self,
         app: HealthApp,
         settings: Settings,
-        receivers: tuple[WebhookReceiver, ...],
+        receivers: tuple[Receiver, ...],
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
