@@ -23,7 +23,7 @@ from schemas.ids import digest
 from schemas.times import format_time
 from schemas.topics import DEAD_LETTER, NOTIFICATIONS
 from streams.notify.body import body_of
-from streams.notify.webhook import Attempt, Outcome
+from streams.notify.receivers.port import Attempt, Outcome
 
 _ENTRY, _DISABLED = b"o\x00", b"r\x00"
 FIRST_DELAY_SECONDS: Final = 5.0

@@ -12,8 +12,7 @@ import aiohttp
 
 from agents.ports import Clock
 from streams.notify.outbox import Outbox
-from streams.notify.receivers import WebhookReceiver
-from streams.notify.webhook import Attempt, Outcome, attempt
+from streams.notify.receivers.port import Attempt, Outcome, Receiver
 from streams.telemetry.registry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -24,9 +23,7 @@ _LONGEST_WAIT_SECONDS: Final = 60.0
 class Senders:
     """One task a receiver."""
 
-    def __init__(
-        self, receivers: Sequence[WebhookReceiver], outbox: Outbox, clock: Clock, telemetry: Telemetry
-    ) -> None:
+    def __init__(self, receivers: Sequence[Receiver], outbox: Outbox, clock: Clock, telemetry: Telemetry) -> None:
         self._receivers = receivers
         self._outbox = outbox
         self._clock = clock
@@ -42,13 +39,13 @@ class Senders:
             for receiver in self._receivers:
                 group.create_task(self._serve(session, receiver), name=f"send to {receiver.name}")
 
-    async def _serve(self, session: aiohttp.ClientSession, receiver: WebhookReceiver) -> None:
+    async def _serve(self, session: aiohttp.ClientSession, receiver: Receiver) -> None:
         while True:
             entry = self._outbox.next(receiver.name, self._clock.time())
             if entry is None:
                 await self._wait(receiver.name)
                 continue
-            result = await attempt(session, receiver, entry.notification_id, entry.body.encode(), self._clock.time())
+            result = await receiver.attempt(session, entry.notification_id, entry.body.encode(), self._clock.time())
             self._outbox.settle(entry, result, self._clock.time())
             self._telemetry.deliveries.labels(receiver.name, result.outcome.value).inc()
             self._report(receiver.name, result)

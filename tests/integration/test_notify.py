@@ -18,7 +18,8 @@ from schemas.status import GpuStatus
 from schemas.topics import ALERTS, NOTIFICATIONS, STATUS
 from streams.clock import SystemClock
 from streams.kafka.clients import client_options
-from streams.notify.leader import Leader
+from streams.leading.leader import Leader
+from streams.notify.led import SCOPE, NotifyLed
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
 from tests.chaos.truth import read_topic
@@ -151,7 +152,9 @@ async def test_a_lost_host_is_one_page_and_its_event_is_said_once(topics: Settin
     failures: list[BaseException] = []
     clock = ShiftedClock()
     gpus = [f"GPU-{number}" for number in range(4)]
-    leader = Leader(topics, (), clock=clock, telemetry=Telemetry("notify"), fail=failures.append)
+    telemetry = Telemetry("notify")
+    led = NotifyLed(topics, (), clock=clock, telemetry=telemetry)
+    leader = Leader(topics, SCOPE, led, clock=clock, telemetry=telemetry, fail=failures.append)
     await leader.open()
     try:
         await publish(topics, *[status(gpu, at=now()) for gpu in gpus])

@@ -13,7 +13,8 @@ from schemas.dead_letter import DeadLetter, Reason
 from schemas.topics import DEAD_LETTER
 from streams.notify.body import BODY_LIMIT_BYTES, body_of
 from streams.notify.outbox import EXPIRES_SECONDS, LONGEST_DELAY_SECONDS, MOST_ENTRIES, Entry, Outbox
-from streams.notify.webhook import Attempt, Outcome, judge
+from streams.notify.receivers.port import Attempt, Outcome
+from streams.notify.receivers.webhook import judge
 from tests.unit.agents.notify.notifying import T0, Desk, alert, resolved
 
 OK = Attempt(Outcome.DELIVERED, "HTTP 200")

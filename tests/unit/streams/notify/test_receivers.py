@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ShutdownError
-from streams.notify.receivers import load_receivers, refuse_address
+from streams.notify.receivers.address import refuse_address
+from streams.notify.receivers.file import load_receivers
+from streams.notify.receivers.webhook import WebhookReceiver
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 FILE = """
@@ -29,7 +31,12 @@ def write(folder: Path, text: str) -> Path:
 
 def test_a_receiver_with_two_secrets_while_one_is_rotated(tmp_path: Path) -> None:
     (receiver,) = load_receivers(write(tmp_path, FILE), {"PAGER_SECRET": f"{SECRET} {SECRET}"})
-    assert (receiver.name, receiver.url, receiver.min_severity) == ("pager", "https://pager.example/hook", "critical")
+    assert (receiver.name, receiver.address, receiver.min_severity) == (
+        "pager",
+        "https://pager.example/hook",
+        "critical",
+    )
+    assert isinstance(receiver, WebhookReceiver)
     assert receiver.secrets == (bytes(range(32)), bytes(range(32)))
     assert SECRET not in repr(receiver)
     assert repr(bytes(range(32))) not in repr(receiver)
@@ -50,6 +57,7 @@ def test_without_a_file_nobody_is_told() -> None:
         (FILE.replace("https", "http"), SECRET, "use https"),
         (FILE.replace("critical", "loud"), SECRET, "loud"),
         (FILE + 'colour = "red"', SECRET, "colour"),
+        (FILE + '[[pigeon]]\nname = "post"', SECRET, "pigeon"),
         ("[[webhook", SECRET, "receivers file"),
     ],
 )

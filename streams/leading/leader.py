@@ -1,41 +1,30 @@
-"""What the one leader of role notify does: read, decide, commit, send.
+"""What the one leader of a role does: restore, read, let the role decide, commit.
 
 It reads its topics whole by a consumer of its own, outside any group, from the positions that its state was
-made from; Faust's group only tells who leads. Records, state, outbox and positions are one transaction, and
-only what is committed is sent.
+made from; Faust's group only decides who leads. Records, state and positions are one transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from random import Random
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from agents.notify.decisions import NotifyLogic
 from agents.ports import Checkpoint, Clock
-from schemas.alert import AlertEvent
-from schemas.operator_action import OperatorAction
-from schemas.status import GpuStatus
-from schemas.topics import ALERTS, NOTIFY_STATE, OPERATOR_ACTIONS, STATUS
 from streams.hot_state.table import HotTable
 from streams.kafka.clients import client_options
 from streams.kafka.identity import topic_identities
-from streams.notify.outbox import Outbox
-from streams.notify.receivers import WebhookReceiver
-from streams.notify.sender import Senders
+from streams.leading.port import Led, Scope
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
 
 log = logging.getLogger(__name__)
 
-ROLE: Final = "notify"
-_TOPICS: Final = (ALERTS, OPERATOR_ACTIONS, STATUS)
 _POLL_MS: Final = 200
 _FETCH_WAIT_MS: Final = 500
 _POLL_RECORDS: Final = 5000
@@ -44,9 +33,6 @@ _URGENT_GAP_SECONDS: Final = 0.1
 # Under a flow that is never quite read to its end, decisions are taken all the same.
 _UNDECIDED_SECONDS: Final = 5.0
 _DECIDED: Final = "decided"
-_ALERT: Final = msgspec.json.Decoder(AlertEvent)
-_STATUS: Final = msgspec.json.Decoder(GpuStatus)
-_ACTION: Final = msgspec.json.Decoder(OperatorAction)
 
 
 class Leader:
@@ -61,23 +47,20 @@ class Leader:
     def __init__(
         self,
         settings: Settings,
-        receivers: Sequence[WebhookReceiver],
+        scope: Scope,
+        led: Led,
         *,
         clock: Clock,
         telemetry: Telemetry,
         fail: Callable[[BaseException], None],
     ) -> None:
         self._settings = settings
+        self._scope = scope
+        self._led = led
         self._clock = clock
         self._telemetry = telemetry
         self._fail = fail
-        self._logic = NotifyLogic(
-            [receiver.rule() for receiver in receivers],
-            status_records_per_second=settings.status_records_per_second,
-        )
-        self._outbox = Outbox({one.name: one.url for one in receivers}, settings.web_url, Random())
-        self._senders = Senders(receivers, self._outbox, clock, telemetry)
-        self._table = HotTable(settings, table_topic=NOTIFY_STATE, role=ROLE, partition=0)
+        self._table = HotTable(settings, table_topic=scope.state_topic, role=scope.role, partition=0)
         self._reader: AIOKafkaConsumer | None = None
         self._inputs: dict[TopicPartition, tuple[str, int]] = {}
         self._committed: dict[tuple[str, int], int] = {}
@@ -89,7 +72,7 @@ class Leader:
         self._newest = 0.0
 
     async def open(self) -> None:
-        """Fence an older leader, restore, and begin to read and to send.
+        """Fence an older leader, restore, and begin to read and to work.
 
         Raises
         ------
@@ -107,15 +90,14 @@ class Leader:
             **client_options(self._settings),
         )
         await reader.start()
-        names = {self._settings.topic(topic): topic for topic in _TOPICS}
+        names = {self._settings.topic(topic): topic for topic in self._scope.topics}
         found = await topic_identities(reader, names)
         for name, topic in names.items():
             for partition in range(found[name].partitions):
                 self._inputs[TopicPartition(name, partition)] = (topic, partition)
-        restored = await self._table.open(self._inputs.values(), self._restore)
+        restored = await self._table.open(self._inputs.values(), self._led.restore)
         self._decided = bool(restored.extra.get(_DECIDED))
-        self._logic.restored(fresh=not self._decided)
-        self._outbox.restored(self._clock.time())
+        self._led.restored(fresh=not self._decided)
         reader.assign(list(self._inputs))
         for tp, one in self._inputs.items():
             reader.seek(tp, restored.positions[one])
@@ -123,31 +105,31 @@ class Leader:
         if restored.fresh:
             # Before the group has any offset: without a position these would look like a lost state.
             await self._table.checkpoint(Checkpoint(), self._committed, {_DECIDED: False})
-        log.info("Leading: %d notifications wait to be sent", self._outbox.waiting)
-        for name, work in (("follow", self._follow()), ("send", self._senders.run())):
-            task = asyncio.create_task(work, name=f"notify: {name}")
+        log.info("Leading")
+        for name, work in {"follow": self._follow(), **self._led.work()}.items():
+            task = asyncio.create_task(work, name=f"{self._scope.role}: {name}")
             task.add_done_callback(self._ended)
             self._tasks.append(task)
 
     async def close(self, *, commit: bool = True) -> None:
-        """Write the last checkpoint and let go; what is not sent is left to the next leader."""
+        """End every task, write the last checkpoint and let go; what is not done is left to the next leader."""
         self._closing = True
         if self._tasks:
-            follow, send = self._tasks
-            send.cancel()
-            await asyncio.wait([follow, send])
-            if commit and follow.exception() is None and not self._logic.pending:
+            follow, *others = self._tasks
+            for task in others:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+            followed = not follow.cancelled() and follow.exception() is None
+            if commit and followed and not self._led.pending:
                 await self._checkpoint()
         if self._reader is not None:
             await self._reader.stop()
         await self._table.close()
 
-    def _restore(self, key: bytes, value: bytes) -> None:
-        self._logic.restore(key, value)
-        self._outbox.restore(key, value)
-
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
+        if error is None and not self._closing:
+            error = RuntimeError(f"{task.get_name()}: {'cancelled' if task.cancelled() else 'ended'} while leading")
         if error is not None:
             self._fail(error)
 
@@ -160,7 +142,7 @@ class Leader:
             for tp, records in (await self._reader.getmany(timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)).items():
                 self._take(self._inputs[tp][0], records)
             await self._decide()
-            if not self._logic.pending:
+            if not self._led.pending:
                 await self._checkpoint_if_due()
 
     def _take(self, topic: str, records: Iterable[ConsumerRecord]) -> None:
@@ -168,14 +150,7 @@ class Leader:
             self._newest = max(self._newest, record.timestamp / 1000)
             self._telemetry.records_in.labels(topic).inc()
             try:
-                if topic == ALERTS:
-                    self._logic.alert(_ALERT.decode(record.value or b""))
-                elif topic == OPERATOR_ACTIONS:
-                    self._logic.action(_ACTION.decode(record.value or b""))
-                elif record.value is None:
-                    self._logic.forgotten((record.key or b"").decode("utf-8", "replace"))
-                else:
-                    self._logic.status(_STATUS.decode(record.value))
+                self._led.take(topic, record.key, record.value)
             except (msgspec.MsgspecError, ValueError) as error:
                 self._telemetry.unreadable.labels(topic).inc()
                 log.warning("%s offset %d cannot be read: %s", record.topic, record.offset, error)
@@ -188,7 +163,7 @@ class Leader:
             return
         # A record from a clock that is ahead must not make everything else old.
         newest = min(self._newest, self._clock.time())
-        self._logic.advance(max(newest, at_end or 0.0))
+        self._led.advance(max(newest, at_end or 0.0))
         self._decided, self._decided_at = True, now
 
     async def _read_to_end(self) -> float | None:
@@ -208,8 +183,7 @@ class Leader:
     # -- committing ----------------------------------------------------------------------------------------
 
     async def _checkpoint_if_due(self) -> None:
-        urgent = self._logic.urgent or self._outbox.dirty
-        gap = _URGENT_GAP_SECONDS if urgent else self._settings.checkpoint_interval_seconds
+        gap = _URGENT_GAP_SECONDS if self._led.urgent else self._settings.checkpoint_interval_seconds
         if self._clock.monotonic() - self._checkpoint_at >= gap:
             await self._checkpoint()
             self._checkpoint_at = self._clock.monotonic()
@@ -217,15 +191,10 @@ class Leader:
     async def _checkpoint(self) -> None:
         assert self._reader is not None
         positions = {one: await self._reader.position(tp) for tp, one in self._inputs.items()}
-        if positions == self._committed and not self._logic.dirty and not self._outbox.dirty:
+        if positions == self._committed and not self._led.dirty:
             return
-        said = self._logic.drain()
-        self._outbox.add(said.deliveries, self._clock.time())
-        outputs, states = self._outbox.drain()
-        checkpoint = Checkpoint(said.checkpoint.outputs + outputs, said.checkpoint.states + states)
+        checkpoint = self._led.drain()
         with self._telemetry.timed(self._telemetry.checkpoint_seconds):
             await self._table.checkpoint(checkpoint, positions, {_DECIDED: self._decided})
         self._committed = positions
-        self._outbox.committed(self._clock.time())
-        for notification in said.notifications:
-            self._telemetry.notifications.labels(notification.status, notification.reason).inc()
+        self._led.committed()

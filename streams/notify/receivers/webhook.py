@@ -1,20 +1,23 @@
-"""One attempt to tell a receiver: signed as Standard Webhooks 1.0.0 says, and what its answer means."""
+"""Kind webhook: a POST signed as Standard Webhooks 1.0.0 prescribes, and what its answer means."""
 
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from typing import Final
 
 import aiohttp
 
-from streams.notify.receivers import WebhookReceiver, refuse_address
+from schemas.alert import Severity
+from schemas.errors import ShutdownError
+from streams.notify.receivers.address import refuse_address
+from streams.notify.receivers.port import Attempt, Kind, Outcome, Table
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20.0, connect=10.0)
 _DETAIL_BYTES: Final = 300
@@ -24,24 +27,55 @@ _LATER: Final = frozenset((408, 425, 429))
 _GONE: Final = 410
 # A receiver that asks for more than this would lose the page rather than delay it.
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
+_SECRET_PREFIX: Final = "whsec_"
+# Standard Webhooks 1.0.0: 24 to 64 random bytes.
+_SECRET_BYTES: Final = range(24, 65)
 
 
-class Outcome(StrEnum):
-    """What one attempt came to."""
+class Webhook(Table, kw_only=True, forbid_unknown_fields=True):
+    """``[[webhook]]`` in receivers.toml."""
 
-    DELIVERED = "delivered"
-    LATER = "later"
-    REFUSED = "refused"
-    GONE = "gone"
+    url: str
+    secret_env: str
+
+    def receiver(self, environment: Mapping[str, str]) -> WebhookReceiver:
+        """Return the receiver, or raise what is unusable."""
+        refused = refuse_address(self.url)
+        if refused is not None:
+            raise ShutdownError(f"receiver {self.name}: {refused}")
+        secrets = _secrets(self.name, self.secret_env, environment)
+        return WebhookReceiver(self.name, self.url, self.min_severity, secrets)
+
+
+KIND: Final = Kind("webhook", Webhook)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """``retry_after_seconds``: what the receiver asked for, if it did; ``detail`` is for a person."""
+class WebhookReceiver:
+    """An endpoint; ``secrets`` are tried by it in turn, so that they can be rotated."""
 
-    outcome: Outcome
-    detail: str
-    retry_after_seconds: float | None = None
+    name: str
+    address: str
+    min_severity: Severity
+    secrets: tuple[bytes, ...] = field(repr=False)
+
+    async def attempt(self, session: aiohttp.ClientSession, message_id: str, body: bytes, now: float) -> Attempt:
+        """Send ``body`` once; every way it can fail is an outcome."""
+        refused = refuse_address(self.address)
+        if refused is not None:
+            return Attempt(Outcome.LATER, refused)
+        try:
+            async with session.post(
+                self.address,
+                data=body,
+                headers=headers(self.secrets, message_id, int(now), body),
+                allow_redirects=False,
+                timeout=_TIMEOUT,
+            ) as response:
+                answer = await response.content.read(_DETAIL_BYTES)
+                return judge(response.status, answer, response.headers, now)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return Attempt(Outcome.LATER, f"{type(error).__name__}: {error}")
 
 
 def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
@@ -73,27 +107,6 @@ def headers(secrets: Sequence[bytes], message_id: str, timestamp: int, body: byt
     }
 
 
-async def attempt(
-    session: aiohttp.ClientSession, receiver: WebhookReceiver, message_id: str, body: bytes, now: float
-) -> Attempt:
-    """Send ``body`` once; every way it can fail is an outcome."""
-    refused = refuse_address(receiver.url)
-    if refused is not None:
-        return Attempt(Outcome.LATER, refused)
-    try:
-        async with session.post(
-            receiver.url,
-            data=body,
-            headers=headers(receiver.secrets, message_id, int(now), body),
-            allow_redirects=False,
-            timeout=_TIMEOUT,
-        ) as response:
-            answer = await response.content.read(_DETAIL_BYTES)
-            return judge(response.status, answer, response.headers, now)
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        return Attempt(Outcome.LATER, f"{type(error).__name__}: {error}")
-
-
 def judge(status: int, answer: bytes, answer_headers: Mapping[str, str], now: float) -> Attempt:
     """Return what an answer means; a redirect is not followed and counts as a failure that may pass."""
     detail = f"HTTP {status} {answer.decode('utf-8', 'replace').strip()}".strip()
@@ -123,3 +136,26 @@ def retry_after(value: str | None, now: float) -> float | None:
             return None
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _secrets(name: str, variable: str, environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    words: Sequence[str] = environment.get(variable, "").split()
+    if not words:
+        raise ShutdownError(
+            f"receiver {name}: the environment variable {variable} holds no secret; make one with "
+            f'echo "{_SECRET_PREFIX}$(openssl rand -base64 32)"'
+        )
+    return tuple(_secret(name, variable, word) for word in words)
+
+
+def _secret(name: str, variable: str, word: str) -> bytes:
+    try:
+        secret = base64.b64decode(word.removeprefix(_SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        secret = b""
+    if not word.startswith(_SECRET_PREFIX) or len(secret) not in _SECRET_BYTES:
+        raise ShutdownError(
+            f"receiver {name}: {variable} must hold {_SECRET_PREFIX} and the base64 of 24 to 64 random bytes "
+            "(two such words, apart by a space, while it is rotated)"
+        )
+    return secret
