@@ -128,8 +128,8 @@ def refuse_old_timescale(version: str) -> None:
     if numbers is None or tuple(int(number or 0) for number in numbers.groups()) < LEAST_TIMESCALE:
         least = ".".join(str(number) for number in LEAST_TIMESCALE)
         raise MigrationError(
-            f"TimescaleDB {version} loses rows that come beside a duplicate in a compressed chunk: {least} or later is "
-            "needed (docker-compose.yml has 2.29.2); update the server, then run ALTER EXTENSION timescaledb UPDATE"
+            f"TimescaleDB {version} loses rows that come beside a duplicate in a compressed chunk: {least} or later "
+            "is needed (docker-compose.yml has 2.29.2); update it, then run ALTER EXTENSION timescaledb UPDATE"
         )
 
 
