@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
+
+# What decoding bytes that others wrote can raise; lists nested 1,000 deep are a RecursionError in C.
+UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+
 
 class InvalidMessage(Exception):
     """Bad input: the message becomes a dead letter with this reason, and the worker goes on.

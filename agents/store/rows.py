@@ -15,6 +15,7 @@ import msgspec
 from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.dead_letter import DeadLetter
+from schemas.errors import UNREADABLE
 from schemas.failure_event import FailureEvent
 from schemas.gpu_event import GpuEvent
 from schemas.gpu_hour import GpuHour
@@ -183,7 +184,7 @@ class RowMaker:
         try:
             record = self._decode(value)
             return Row(self.table.name, tuple(self._values(record)))
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except UNREADABLE as error:
             raise UnreadableRecord(f"{self.table.topic}: {error}") from error
 
     def _values(self, record: msgspec.Struct) -> typing.Iterator[Any]:

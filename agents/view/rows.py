@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from schemas.errors import UNREADABLE
 from schemas.times import parse_time
 
 HOST_PREFIX = "host:"
@@ -109,7 +110,7 @@ def decode_row(decoder: msgspec.json.Decoder[_Row], value: bytes) -> _Row | None
     """Return the row, None where ``value`` is no such record."""
     try:
         return decoder.decode(value)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

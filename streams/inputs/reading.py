@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from schemas.errors import UNREADABLE
 from schemas.side_input import InputKey, SideInput
 from schemas.times import parse_time
 from schemas.topics import INPUTS
@@ -88,7 +89,7 @@ class InputsTable:
             elif named.kind in self.decoders:
                 versions[named.version] = self._version(_VALUE.decode(value))
             self._generation += 1
-        except (msgspec.DecodeError, ValueError) as error:
+        except UNREADABLE as error:
             log.warning("A record of %s cannot be read and is left out: %r: %s", INPUTS, key, error)
 
     def _version(self, record: SideInput) -> Version:

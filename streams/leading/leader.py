@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from agents.ports import Checkpoint, Clock
+from schemas.errors import UNREADABLE
 from streams.hot_state.table import HotTable
 from streams.kafka.clients import client_options
 from streams.kafka.identity import topic_identities
@@ -151,7 +151,7 @@ class Leader:
             self._telemetry.records_in.labels(topic).inc()
             try:
                 self._led.take(topic, record.key, record.value)
-            except (msgspec.MsgspecError, ValueError) as error:
+            except UNREADABLE as error:
                 self._telemetry.unreadable.labels(topic).inc()
                 log.warning("%s offset %d cannot be read: %s", record.topic, record.offset, error)
 

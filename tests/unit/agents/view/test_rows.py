@@ -109,6 +109,12 @@ def test_any_bytes_in_a_table_are_no_error(value: bytes) -> None:
     RowCache(AlertRow).rows({b"g": value})
 
 
+def test_a_record_nested_deeper_than_the_stack_is_no_row() -> None:
+    nested = b'{"evidence": ' + b"[" * 2000 + b"]" * 2000 + b"}"
+    assert RowCache(StatusRow).rows({b"g": nested}) == []
+    assert RowCache(AlertRow).rows({b"g": nested}) == []
+
+
 def test_a_window_keeps_extents_and_survives_its_encoding() -> None:
     window = None
     for second, score in enumerate((90, 70, 80)):

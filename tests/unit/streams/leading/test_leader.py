@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from agents.ports import Checkpoint, Output
@@ -186,6 +187,25 @@ async def test_what_is_read_is_decided_and_committed_with_its_position(monkeypat
     assert first == (Checkpoint(), {("in", 0): 0}, {"decided": False})
     assert (checkpoint.outputs, positions, extra) == ([Output("out", b"k", b"v")], {("in", 0): 1}, {"decided": True})
     assert desk.failures == []
+
+
+@pytest.mark.parametrize("error", [RecursionError("nested"), ValueError("no"), msgspec.DecodeError("no JSON")])
+async def test_a_record_that_cannot_be_read_is_counted_and_passed_by(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    desk = Desk(monkeypatch, send=wait_for_ever())
+
+    def take(topic: str, key: bytes | None, value: bytes | None) -> None:
+        raise error
+
+    monkeypatch.setattr(desk.led, "take", take)
+    await desk.leader.open()
+    await until(lambda: len(desk.table.committed) == 2)
+    await desk.leader.close()
+    assert desk.table.committed[-1][1] == {("in", 0): 1}
+    assert desk.failures == []
+    assert "cannot be read" in caplog.text
+    caplog.clear()
 
 
 async def test_a_reading_that_was_cancelled_ends_the_process_and_closes_without_a_checkpoint(
