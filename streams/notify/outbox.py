@@ -8,7 +8,6 @@ incident leave in order, a page before tickets.
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterable, Mapping
 from math import inf
 from random import Random
@@ -18,14 +17,10 @@ import msgspec
 
 from agents.notify.telling import Delivery
 from agents.ports import Output
-from schemas.dead_letter import PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
-from schemas.ids import digest
-from schemas.times import format_time
-from schemas.topics import DEAD_LETTER, NOTIFICATIONS
 from streams.notify.body import body_of
+from streams.notify.entry import DISABLED, ENTRY, Disabled, Entry, undelivered
 from streams.notify.receivers.port import Attempt, Outcome
 
-_ENTRY, _DISABLED = b"o\x00", b"r\x00"
 FIRST_DELAY_SECONDS: Final = 5.0
 LONGEST_DELAY_SECONDS: Final = 300.0
 _JITTER: Final = 0.2
@@ -34,33 +29,6 @@ EXPIRES_SECONDS: Final = 3 * 86_400.0
 # Beyond this many waiting for one receiver, the oldest tickets are given up for pages and resolves.
 MOST_ENTRIES: Final = 10_000
 _TRIES_OF_REFUSED: Final = 2
-
-
-class Entry(msgspec.Struct, kw_only=True):
-    """One notification for one receiver; ``body`` are the very bytes of every attempt (as text)."""
-
-    sequence: int
-    receiver: str
-    notification_id: str
-    incident_id: str
-    page: bool
-    body: str
-    created_at: float
-    attempts: int = 0
-    refusals: int = 0
-    not_before: float = 0.0
-
-    def key(self) -> bytes:
-        """Return its key in the state topic."""
-        return _ENTRY + f"{self.sequence:016d}:{self.receiver}".encode()
-
-
-class Disabled(msgspec.Struct):
-    """A receiver that answered 410; it stays off until its address in the receivers file is another."""
-
-    receiver: str
-    url: str
-    at: float
 
 
 class Outbox:
@@ -96,14 +64,14 @@ class Outbox:
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take one live record of the state topic; one that is not of the outbox is left alone."""
-        if key.startswith(_ENTRY):
+        if key.startswith(ENTRY):
             entry = msgspec.json.decode(value, type=Entry)
             self._sequence = max(self._sequence, entry.sequence)
             if entry.receiver in self._urls:
                 self._put(entry)
             else:
                 self._orphans.append(entry)
-        elif key.startswith(_DISABLED):
+        elif key.startswith(DISABLED):
             one = msgspec.json.decode(value, type=Disabled)
             if self._urls.get(one.receiver) == one.url:
                 self._disabled[one.receiver] = one
@@ -250,7 +218,7 @@ class Outbox:
     def _disable(self, receiver: str, now: float) -> None:
         disabled = Disabled(receiver, self._urls[receiver], now)
         self._disabled[receiver] = disabled
-        self._states[_DISABLED + receiver.encode()] = msgspec.json.encode(disabled)
+        self._states[disabled.key()] = msgspec.json.encode(disabled)
         for entries in list(self._entries[receiver].values()):
             for entry in list(entries):
                 self._give_up(entry, "the receiver answered 410: it wants nothing more", now)
@@ -265,17 +233,4 @@ class Outbox:
             self._give_up(entry, f"more than {MOST_ENTRIES} wait for the receiver", now)
 
     def _dead_letter(self, entry: Entry, why: str, now: float) -> None:
-        body = entry.body.encode()
-        letter = DeadLetter(
-            event_id=digest("undelivered", entry.receiver, entry.notification_id),
-            reason=Reason.REFUSED_BY_RECEIVER,
-            detail=f"receiver {entry.receiver}: {why}",
-            topic=NOTIFICATIONS,
-            partition=0,
-            offset=-1,
-            key=entry.incident_id,
-            payload=base64.b64encode(body[:PAYLOAD_LIMIT_BYTES]).decode(),
-            payload_bytes=len(body),
-            at=format_time(now),
-        )
-        self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), msgspec.json.encode(letter)))
+        self._outputs.append(undelivered(entry, why, now))

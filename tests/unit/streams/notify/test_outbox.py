@@ -6,15 +6,14 @@ from math import inf
 from random import Random
 
 import msgspec
-import pytest
 
 from agents.notify.telling import Delivery
 from schemas.dead_letter import DeadLetter, Reason
 from schemas.topics import DEAD_LETTER
 from streams.notify.body import BODY_LIMIT_BYTES, body_of
-from streams.notify.outbox import EXPIRES_SECONDS, LONGEST_DELAY_SECONDS, MOST_ENTRIES, Entry, Outbox
+from streams.notify.entry import Entry
+from streams.notify.outbox import EXPIRES_SECONDS, LONGEST_DELAY_SECONDS, MOST_ENTRIES, Outbox
 from streams.notify.receivers.port import Attempt, Outcome
-from streams.notify.receivers.webhook import judge
 from tests.unit.agents.notify.notifying import T0, Desk, alert, resolved
 
 OK = Attempt(Outcome.DELIVERED, "HTTP 200")
@@ -156,9 +155,8 @@ def test_a_receiver_that_is_away_delays_no_other() -> None:
 def test_retry_after_is_honoured() -> None:
     box = Box()
     box.add(deliveries("GPU-1"))
-    box.sent(attempt=judge(429, b"", {"Retry-After": "90"}, 0.0))
+    box.sent(attempt=Attempt(Outcome.LATER, "HTTP 429", 90.0))
     assert box.outbox.due("pager") == 90.0
-    assert judge(503, b"", {"Retry-After": "99999999"}, 0.0).retry_after_seconds == 3600.0
 
 
 def test_one_that_always_fails_does_not_block_the_rest() -> None:
@@ -236,25 +234,6 @@ def test_beyond_the_limit_the_oldest_tickets_are_given_up() -> None:
     assert box.outbox.waiting == 2 * MOST_ENTRIES
     assert len(box.letters) == 2
     assert box.sent().page
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [
-        (200, Outcome.DELIVERED),
-        (204, Outcome.DELIVERED),
-        (301, Outcome.LATER),
-        (400, Outcome.REFUSED),
-        (404, Outcome.REFUSED),
-        (408, Outcome.LATER),
-        (410, Outcome.GONE),
-        (429, Outcome.LATER),
-        (500, Outcome.LATER),
-        (503, Outcome.LATER),
-    ],
-)
-def test_what_an_answer_means(status: int, outcome: Outcome) -> None:
-    assert judge(status, b"\xff", {}, 0.0).outcome is outcome
 
 
 def test_a_body_holds_the_alert_and_the_link_and_stays_small() -> None:
