@@ -25,12 +25,12 @@ from schemas.status import GpuStatus
 from schemas.topics import ALERTS, NOTIFY_STATE, OPERATOR_ACTIONS, STATUS
 from streams.hot_state.table import HotTable
 from streams.kafka.clients import client_options
-from streams.kafka.identity import topic_identities
 from streams.notify.outbox import Outbox
 from streams.notify.receivers import WebhookReceiver
 from streams.notify.sender import Senders
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
+from streams.transport.identity import topic_identities
 
 log = logging.getLogger(__name__)
 
