@@ -131,7 +131,7 @@ def river_from(model: RiskModel, optimizer: Any = None) -> LogisticRegression:
 
     river = LogisticRegression(optimizer=optimizer, intercept_init=model.bias)
     for name, weight in zip(model.features, model.weights, strict=True):
-        river._weights[name] = weight
+        river._weights[name] = weight  # noqa: SLF001 - River has no public way to set weights
     return river
 
 

@@ -26,7 +26,14 @@ class _Fleet(msgspec.Struct):
     gpus: list[GpuStatus]
 
 
-async def await_fleet(settings: Settings, *, expected: int, simulated: bool, report: Callable[[str], None]) -> None:
+async def await_fleet(
+    settings: Settings,
+    *,
+    expected: int,
+    simulated: bool,
+    report: Callable[[str], None],
+    poll_seconds: float = _POLL_SECONDS,
+) -> None:
     """Report how many GPUs are scored until ``expected`` are (at most 3 minutes), then the fleet's summary.
 
     A GPU counts once its present is scored: while a history is read, nothing is said about now.
@@ -45,7 +52,7 @@ async def await_fleet(settings: Settings, *, expected: int, simulated: bool, rep
         if loop.time() >= say_at:
             say_at += _SAY_EVERY_SECONDS
             report("the page does not answer yet" if gpus is None else progress(gpus, expected, time.time()))
-        await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(poll_seconds)
     for line in summary(gpus or (), simulated):
         report(line)
 

@@ -61,7 +61,7 @@ class PartitionRunner:
         observer: Observer | None = None,
     ) -> None:
         self._input = (topic, partition)
-        self._logic = logic
+        self.logic = logic
         self._table = table
         self._interval = interval_seconds
         self._clock = clock
@@ -83,8 +83,8 @@ class PartitionRunner:
     async def open(self) -> None:
         """Fence the older owner, restore the state, and begin to write checkpoints."""
         began = self._clock.monotonic()
-        restored = await self._table.open([self._input], self._logic.restore)
-        self._logic.restored(restored.extra, restored.fresh)
+        restored = await self._table.open([self._input], self.logic.restore)
+        self.logic.restored(restored.extra, restored.fresh)
         self.position = self.committed = restored.positions[self._input]
         if restored.fresh:
             # What the topic holds by now is history; nothing is known whose deadlines could start afresh later.
@@ -127,7 +127,7 @@ class PartitionRunner:
             self._process(taken)
             self.partition_time = max(self.partition_time, taken.times_ms[-1] / 1000)
         self.position = taken.next_offset
-        if self._logic.urgent:
+        if self.logic.urgent:
             self._wake.set()
         return None
 
@@ -148,21 +148,21 @@ class PartitionRunner:
             return
         if self._reset_due:
             self._reset(self.partition_time)
-        self._logic.advance(self.partition_time)
-        if self._logic.urgent:
+        self.logic.advance(self.partition_time)
+        if self.logic.urgent:
             self._wake.set()
 
     async def checkpoint(self) -> None:
         """Commit what the logic has to say, if anything."""
         async with self._commit:
-            if not self._logic.dirty and self.position == self.committed:
+            if not self.logic.dirty and self.position == self.committed:
                 return
             if self._processing:
                 raise ShutdownError("the logic failed within a chunk: its state is not committed")
             self._commit_since = self._clock.monotonic()
             reached = self.position
-            extra = self._logic.position_extra()
-            said = self._logic.drain()
+            extra = self.logic.position_extra()
+            said = self.logic.drain()
             await self._table.checkpoint(said, {self._input: reached}, extra)
             self.committed = reached
             if self._observer is not None:
@@ -182,14 +182,14 @@ class PartitionRunner:
     def _process(self, chunk: Chunk) -> None:
         began = self._clock.monotonic()
         self._processing = True
-        self._logic.process(chunk)
+        self.logic.process(chunk)
         self._processing = False
         if self._observer is not None:
             self._observer.chunk(len(chunk.values), self._clock.monotonic() - began)
 
     def _reset(self, clock: float) -> None:
         self._reset_due = False
-        self._logic.reset_deadlines(clock)
+        self.logic.reset_deadlines(clock)
 
     async def _pace(self) -> None:
         while not self._closing:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.errors import ShutdownError
-from streams.kafka.identity import TopicIdentity
+from streams.transport.identity import TopicIdentity
 
 POSITION_KEY: Final = b"__pos__"
 

@@ -27,8 +27,8 @@ from agents.ports import Checkpoint
 from schemas.errors import ShutdownError
 from streams.hot_state import position
 from streams.kafka.clients import client_options
-from streams.kafka.identity import TopicIdentity, topic_identities
 from streams.settings import Settings
+from streams.transport.identity import TopicIdentity, topic_identities
 
 # A transaction that a crash left open blocks readers until this has passed.
 _TRANSACTION_TIMEOUT_MS: Final = 10_000

@@ -18,10 +18,10 @@ from agents.ports import Checkpoint, Clock
 from schemas.errors import UNREADABLE
 from streams.hot_state.table import HotTable
 from streams.kafka.clients import client_options
-from streams.kafka.identity import topic_identities
 from streams.leading.port import Led, Scope
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
+from streams.transport.identity import topic_identities
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from agents.ports import Output
 from agents.score.options import Counts
@@ -13,14 +12,19 @@ from schemas.topics import METRICS_RAW
 from streams.hot_state.owned_partitions import OwnedPartitions
 from streams.telemetry.registry import Telemetry
 
-_EVERY_SECONDS: Final = 1.0
-
 
 class ScoreMetrics:
-    """Fills :class:`Telemetry` (see :class:`streams.hot_state.partition_runner.Observer`)."""
+    """Fills :class:`Telemetry` (see :class:`streams.hot_state.partition_runner.Observer`).
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    Parameters
+    ----------
+    every_seconds
+        How often :meth:`follow` looks.
+    """
+
+    def __init__(self, telemetry: Telemetry, *, every_seconds: float = 1.0) -> None:
         self._telemetry = telemetry
+        self._every_seconds = every_seconds
         self._logics: dict[int, ScorePartition] = {}
 
     def chunk(self, records: int, elapsed_seconds: float) -> None:
@@ -46,7 +50,7 @@ class ScoreMetrics:
     async def follow(self, owned: OwnedPartitions) -> None:
         """Bring the metrics up to date, for ever."""
         while True:
-            await asyncio.sleep(_EVERY_SECONDS)
+            await asyncio.sleep(self._every_seconds)
             self._logics = {one: logic for one, logic in self._logics.items() if one in owned.runners}
             self._telemetry.gpus.set(sum(len(logic.states) for logic in self._logics.values()))
             self._telemetry.set_lag(METRICS_RAW, owned.lags())

@@ -11,6 +11,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.kafka.clients import client_options
 from streams.settings import Settings
+from streams.transport.identity import topic_identities
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ async def read_topic(settings: Settings, topic: str) -> AsyncIterator[ConsumerRe
     await reader.start()
     try:
         name = settings.topic(topic)
-        await reader._client._wait_on_metadata(name)
-        tps = [TopicPartition(name, partition) for partition in reader.partitions_for_topic(name) or ()]
+        identity = (await topic_identities(reader, [name]))[name]
+        tps = [TopicPartition(name, partition) for partition in range(identity.partitions)]
         reader.assign(tps)
         await reader.seek_to_beginning(*tps)
         ends = await reader.end_offsets(tps)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from time import monotonic, time
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from aiokafka import AIOKafkaProducer
 
@@ -44,7 +44,7 @@ class Worker:
 
     def states(self) -> dict[str, GpuState]:
         """Return the state of every GPU."""
-        logics = [cast(ScorePartition, cast(Any, runner)._logic) for runner in self._owned.runners.values()]
+        logics = [cast(ScorePartition, runner.logic) for runner in self._owned.runners.values()]
         return {gpu_id: state for logic in logics for gpu_id, state in logic.states.items()}
 
     def dead(self) -> dict[str, int]:

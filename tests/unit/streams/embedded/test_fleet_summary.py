@@ -101,10 +101,9 @@ async def test_it_waits_until_the_present_is_scored(monkeypatch: pytest.MonkeyPa
     await site.start()
     port: int = runner.addresses[0][1]
     monkeypatch.setattr("streams.embedded.fleet_summary.time.time", lambda: _NOW)
-    monkeypatch.setattr("streams.embedded.fleet_summary._POLL_SECONDS", 0.01)
     said: list[str] = []
     settings = Settings.model_validate({"web_port": port, "web_token": "sesame", "data_dir": tmp_path})
-    await fleet_summary.await_fleet(settings, expected=2, simulated=True, report=said.append)
+    await fleet_summary.await_fleet(settings, expected=2, simulated=True, report=said.append, poll_seconds=0.01)
     await runner.cleanup()
     assert asked == 2
     assert said[0].startswith("simulated fleet: 2 GPUs scored, mean health 90")

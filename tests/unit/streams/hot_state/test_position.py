@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import ShutdownError
 from streams.hot_state.position import InputPosition, decode, encode, verify
-from streams.kafka.identity import TopicIdentity
+from streams.transport.identity import TopicIdentity
 
 RECORDED = InputPosition("id-1", 8, {3: 100})
 

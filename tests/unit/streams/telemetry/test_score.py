@@ -1,0 +1,103 @@
+"""What role score tells of itself while it works."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import cast
+
+from agents.ports import Output
+from agents.score.options import Counts
+from agents.score.partition import ScorePartition
+from schemas.topics import ALERTS, STATUS
+from streams.hot_state.owned_partitions import OwnedPartitions
+from streams.telemetry.registry import Telemetry
+from streams.telemetry.score import ScoreMetrics
+
+
+def text(telemetry: Telemetry) -> str:
+    return telemetry.exposition().decode()
+
+
+def logic(partition: int, gpus: int, counts: Counts) -> ScorePartition:
+    """Return as much of a partition's logic as is measured."""
+    states = {f"GPU-{partition}-{number}": None for number in range(gpus)}
+    return cast(ScorePartition, SimpleNamespace(partition=partition, states=states, counts=counts))
+
+
+def owning(lags: dict[int, int]) -> OwnedPartitions:
+    """Return as much of a worker as is measured: it owns the partitions of ``lags``."""
+    return cast(OwnedPartitions, SimpleNamespace(runners=lags, lags=lambda: list(lags.items())))
+
+
+async def followed(metrics: ScoreMetrics, owned: OwnedPartitions) -> None:
+    """Let ``metrics`` look once."""
+    try:
+        async with asyncio.timeout(0.2):
+            await metrics.follow(owned)
+    except TimeoutError:
+        pass
+
+
+def test_a_chunk_counts_its_records_and_their_mean_step() -> None:
+    telemetry = Telemetry("score")
+    ScoreMetrics(telemetry).chunk(1000, 0.014)
+    assert 'gpu_health_records_in_total{topic="gpu-metrics-raw"} 1000.0' in text(telemetry)
+    assert 'gpu_health_step_seconds_bucket{le="1e-05"} 0.0' in text(telemetry)
+    assert 'gpu_health_step_seconds_bucket{le="1.5e-05"} 1.0' in text(telemetry)
+
+
+def test_a_checkpoint_counts_what_it_said_by_topic() -> None:
+    telemetry = Telemetry("score")
+    metrics = ScoreMetrics(telemetry)
+    metrics.checkpoint([Output(ALERTS, b"a", b"{}"), Output(STATUS, b"a", b"{}"), Output(STATUS, b"b", None)], 0.003)
+    metrics.checkpoint([], 0.5)
+    assert 'gpu_health_records_out_total{topic="gpu-alerts"} 1.0' in text(telemetry)
+    assert 'gpu_health_records_out_total{topic="gpu-status"} 2.0' in text(telemetry)
+    assert "gpu_health_checkpoint_seconds_count 2.0" in text(telemetry)
+    assert 'gpu_health_checkpoint_seconds_bucket{le="0.005"} 1.0' in text(telemetry)
+
+
+def test_a_restore_tells_its_time() -> None:
+    telemetry = Telemetry("score")
+    ScoreMetrics(telemetry).restored(1.8)
+    assert "gpu_health_restore_seconds 1.8" in text(telemetry)
+
+
+async def test_what_a_partition_counted_is_told_once() -> None:
+    telemetry = Telemetry("score")
+    metrics = ScoreMetrics(telemetry, every_seconds=0.01)
+    counts = Counts(late=3)
+    counts.dead["not_json"] = 2
+    watched = logic(0, 4, counts)
+    assert metrics.watch(watched) is watched
+    metrics.watch(logic(1, 5, Counts(late=1)))
+    owned = owning({0: 7, 1: 0})
+    await followed(metrics, owned)
+    assert watched.counts == Counts()
+    assert "gpu_health_gpus 9.0" in text(telemetry)
+    assert "gpu_health_late_samples_total 4.0" in text(telemetry)
+    assert 'gpu_health_dead_letters_total{reason="not_json"} 2.0' in text(telemetry)
+    assert 'gpu_health_lag_records{partition="0",topic="gpu-metrics-raw"} 7.0' in text(telemetry)
+
+
+async def test_a_partition_given_up_is_counted_no_more() -> None:
+    telemetry = Telemetry("score")
+    metrics = ScoreMetrics(telemetry, every_seconds=0.01)
+    metrics.watch(logic(0, 4, Counts()))
+    gone = logic(1, 5, Counts(late=1))
+    metrics.watch(gone)
+    await followed(metrics, owning({0: 0}))
+    assert "gpu_health_gpus 4.0" in text(telemetry)
+    assert "gpu_health_late_samples_total 0.0" in text(telemetry)
+    assert gone.counts.late == 1
+
+
+async def test_a_partition_that_comes_back_is_counted_by_its_new_logic() -> None:
+    telemetry = Telemetry("score")
+    metrics = ScoreMetrics(telemetry, every_seconds=0.01)
+    metrics.watch(logic(0, 4, Counts(late=1)))
+    metrics.watch(logic(0, 6, Counts(late=2)))
+    await followed(metrics, owning({0: 0}))
+    assert "gpu_health_gpus 6.0" in text(telemetry)
+    assert "gpu_health_late_samples_total 2.0" in text(telemetry)
