@@ -84,6 +84,17 @@ def decode(value: bytes | None) -> RawMessage:
         message.refused = None  # ours to say
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         message = _decode_tolerant(value)
+    return checked(message)
+
+
+def checked(message: RawMessage) -> RawMessage:
+    """Return ``message``, which says of whom and of when it is.
+
+    Raises
+    ------
+    InvalidMessage
+        It has no usable gpu_id, or no time.
+    """
     gpu_id = message.gpu_id
     if not gpu_id:
         raise InvalidMessage(Reason.NO_GPU_ID, "gpu_id is missing or empty")

@@ -104,7 +104,7 @@ class Sample(msgspec.Struct, gc=False):
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """How the values of one tuple of names become slots, in whole-message operations that run in C.
 
     ``factors``, ``lows`` and ``highs`` (canonical units) have one entry a name; ``arrange`` picks the scaled
@@ -119,17 +119,20 @@ class _Plan:
     highs: tuple[float, ...]
     arrange: Callable[[list[float]], tuple[float, ...]]
     few: tuple[tuple[int, int], ...] | None
-    counts: Callable[[list[Any]], tuple[Any, ...]] | None
+    counts: Callable[[Sequence[Any]], tuple[Any, ...]] | None
     unknown: int
     links: tuple[tuple[int, int, int, float], ...]  # position, link, signal index, factor
     counters: tuple[int, ...]
     lasting: tuple[int, ...]
 
 
-_plans: dict[tuple[str, ...], _Plan] = {}
+# The values of a message that a shape took, and the plan of its names (see schemas.shapes).
+Fitted = tuple[Plan, list[float]]
+
+_plans: dict[tuple[str, ...], Plan] = {}
 
 
-def _plan(names: tuple[str, ...]) -> _Plan:
+def _plan(names: tuple[str, ...]) -> Plan:
     slots: list[int] = []
     gates: list[tuple[float, float, float]] = []
     links: list[tuple[int, int, int, float]] = []
@@ -156,7 +159,7 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     where = {slot: position for position, slot in enumerate(slots) if slot >= 0}
     present = sorted(where)
     factors, lows, highs = zip(*gates, strict=True) if gates else ((), (), ())
-    plan = _Plan(
+    plan = Plan(
         slots=tuple(slots),
         factors=factors,
         lows=lows,
@@ -177,6 +180,11 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     return plan
 
 
+def plan_of(names: tuple[str, ...]) -> Plan:
+    """Return the plan of a message's names."""
+    return _plans.get(names) or _plan(names)
+
+
 def is_blank(value: float) -> bool:
     """Tell whether ``value`` is one of NVIDIA's numeric sentinels: counters are given as blank as gauges are.
 
@@ -188,8 +196,10 @@ def is_blank(value: float) -> bool:
     return _FP64_BLANK_LOW <= value <= _FP64_BLANK_HIGH
 
 
-def to_sample(raw: RawMessage, append_time: float) -> Sample:
+def to_sample(raw: RawMessage, append_time: float, fitted: Fitted | None = None) -> Sample:
     """Return the sample of a decoded message appended at ``append_time`` (epoch s).
+
+    Where a shape ``fitted``, its values stand for the message's metrics.
 
     Raises
     ------
@@ -201,16 +211,19 @@ def to_sample(raw: RawMessage, append_time: float) -> Sample:
     except (ValueError, OverflowError) as error:
         raise InvalidMessage(Reason.BAD_TIME, str(error)[:200]) from error
     metrics = raw.metrics
-    names = tuple(metrics)
-    plan = _plans.get(names) or _plan(names)
     blanks: Sequence[int] = ()
     dropped: list[tuple[str, str]] = []
-    fast = _scale(plan, metrics)
-    if fast is not None:
-        values = fast
+    if fitted is not None:
+        plan, values = fitted
     else:
-        values = _EMPTY.copy()
-        blanks = _fill(values, metrics, dropped)
+        names = tuple(metrics)
+        plan = _plans.get(names) or _plan(names)
+        fast = scale(plan, list(metrics.values()))
+        if fast is not None:
+            values = fast
+        else:
+            values = _EMPTY.copy()
+            blanks = _fill(values, metrics, dropped)
     if values[_MEMORY_TEMP] == 0.0:  # exactly 0 is a part without the sensor (dcgm-exporter #460)
         values[_MEMORY_TEMP] = nan
         blanks = (*blanks, _MEMORY_TEMP)
@@ -236,7 +249,7 @@ def to_sample(raw: RawMessage, append_time: float) -> Sample:
         source=raw.source,
         unknown=0 if is_host else plan.unknown,
         dropped=tuple(dropped),
-        has_metrics=bool(metrics),
+        has_metrics=fitted is not None or bool(metrics),
         counters=plan.counters,
         lasting=plan.lasting,
         history=labels.get("history") == "true" if labels else False,
@@ -245,9 +258,8 @@ def to_sample(raw: RawMessage, append_time: float) -> Sample:
     )
 
 
-def _scale(plan: _Plan, metrics: dict[str, Any]) -> list[float] | None:
+def scale(plan: Plan, raw: Sequence[Any]) -> list[float] | None:
     """Return the values of an ordinary message, None where any of them needs a closer look."""
-    raw = list(metrics.values())
     try:
         scaled = list(map(mul, raw, plan.factors))
         if not (all(map(le, plan.lows, scaled)) and all(map(le, scaled, plan.highs))):
@@ -301,7 +313,7 @@ def _fill(values: list[float], metrics: dict[str, MetricValue], dropped: list[tu
     return blanks
 
 
-def _links(plan: _Plan, metrics: dict[str, MetricValue]) -> dict[int, dict[int, float]]:
+def _links(plan: Plan, metrics: dict[str, MetricValue]) -> dict[int, dict[int, float]]:
     found = list(metrics.values())
     links: dict[int, dict[int, float]] = {}
     for position, link, index, factor in plan.links:

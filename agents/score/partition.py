@@ -26,8 +26,8 @@ from models.gpu.state import GpuState
 from schemas.dead_letter import KEY_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
 from schemas.errors import InvalidMessage, ShutdownError
 from schemas.ids import digest
-from schemas.raw import decode
 from schemas.sample import Sample, to_sample
+from schemas.shapes import Shapes
 from schemas.times import format_time
 from schemas.topics import ALERTS, DEAD_LETTER, METRICS_RAW, RECOMMENDATIONS, REKEYED_HEADER, STATUS
 
@@ -60,6 +60,7 @@ class ScorePartition:
         self._partition_of = partition_of
         self._options = options or ScoreOptions()
         self._bundles = Bundles(inputs)
+        self._shapes = Shapes()
         self._outputs: list[Output] = []
         self._urgent = False
         self._dirty: dict[str, GpuState] = {}
@@ -136,6 +137,8 @@ class ScorePartition:
         states, dirty, waiting, next_status = self.states, self._dirty, self._waiting, self._next_status
         history_until, silence_from = self._history_until, self._silence_from
         asset_of = self._bundles.asset
+        decode = self._shapes.decode
+        keys = chunk.keys
         ahead = inf if self._options.offline else CLOCK_AHEAD_SECONDS
         times_ms = chunk.times_ms
         self.counts.messages += len(chunk.values)
@@ -145,14 +148,14 @@ class ScorePartition:
         for index, value in enumerate(chunk.values):
             append_time = times_ms[index] / 1000.0
             try:
-                raw = decode(value)
+                raw, fitted = decode(keys[index], value)
                 gpu_id = raw.gpu_id
                 state = states.get(gpu_id)
                 if state is None:
                     state = self._first_sight(gpu_id, raw.host_id, chunk, index)
                     if state is None:
                         continue
-                sample = to_sample(raw, append_time)
+                sample = to_sample(raw, append_time, fitted)
                 time = sample.time
                 if time > append_time + ahead:
                     detail = f"{time - append_time:.0f} s ahead of the broker's clock"

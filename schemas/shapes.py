@@ -1,0 +1,161 @@
+"""Shapes: the names of a source's messages, compiled once into a decoder that knows them.
+
+Nearly every message of one GPU has the names of its last one. A decoder that expects them compares bytes where the
+general one makes a text and a dict entry of every name. It only ever takes what needs no closer look: whatever does
+not fit is decoded anew by :func:`schemas.raw.decode`, so no outcome depends on the shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import copysign
+from typing import Any, Final
+
+import msgspec
+
+from schemas.raw import HOST_PREFIX, MAX_MESSAGE_BYTES, RawMessage, checked, decode
+from schemas.sample import Fitted, Plan, plan_of, scale
+
+_SHAPE_LIMIT: Final = 256
+_SEEN_LIMIT: Final = 1024
+_KEY_LIMIT: Final = 100_000
+_MAX_NAMES: Final = 512
+_MAX_NAMES_LENGTH: Final = 16_384
+# A source that often has a text or a blank would pay for both ways: it is tried again only after so many messages.
+_REST_MESSAGES: Final = 50
+_values: Final = msgspec.structs.astuple
+
+
+class _Shape:
+    """The decoder of messages that have exactly the names of ``plan``, all with numbers."""
+
+    __slots__ = ("decode", "plan", "twins")
+
+    def __init__(self, names: tuple[str, ...], plan: Plan) -> None:
+        # Names come from outside: they are never identifiers, only the texts that the decoder compares.
+        fields: list[tuple[str, Any]] = [(f"m{index}", float) for index in range(len(names))]
+        metrics = msgspec.defstruct(
+            "Metrics",
+            fields,
+            rename={f"m{index}": name for index, name in enumerate(names)},
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        message = msgspec.defstruct("Message", [("metrics", metrics)], bases=(RawMessage,), kw_only=True, gc=False)
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(message).decode
+        self.plan = plan
+        self.twins = _twins(plan)
+
+    def take(self, value: bytes) -> tuple[RawMessage, Fitted] | None:
+        """Return the message and its values, None where it needs the exact way."""
+        try:
+            message = self.decode(value)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+        plan = self.plan
+        raw = _values(message.metrics)
+        for one, factor, other, its_factor in self.twins:
+            # Of two names of one signal the last counts: the order is not seen here, so both must say the same.
+            left, right = raw[one] * factor, raw[other] * its_factor
+            if left != right or (left == 0.0 and copysign(1.0, left) != copysign(1.0, right)):
+                return None
+        values = scale(plan, raw)
+        # The facts of a host are kept by name.
+        if values is None or message.gpu_id.startswith(HOST_PREFIX):
+            return None
+        message.refused = None
+        return message, (plan, values)
+
+
+class Shapes:
+    """Decodes messages, by the shape that the last message of the same record key had."""
+
+    def __init__(self) -> None:
+        self._last: dict[bytes | None, _Shape] = {}
+        self._rest: dict[bytes | None, int] = {}
+        self._compiled: dict[tuple[str, ...], _Shape | None] = {}
+        self._seen: set[tuple[str, ...]] = set()
+
+    def decode(self, key: bytes | None, value: bytes | None) -> tuple[RawMessage, Fitted | None]:
+        """Return what ``schemas.raw.decode`` would, and the values where the shape fitted.
+
+        With values, ``metrics`` of the message is not to be read.
+
+        Raises
+        ------
+        InvalidMessage
+            As ``schemas.raw.decode``.
+        """
+        shape = self._last.get(key)
+        if shape is not None:
+            if value and len(value) <= MAX_MESSAGE_BYTES:
+                taken = shape.take(value)
+                if taken is not None:
+                    checked(taken[0])
+                    return taken
+            del self._last[key]
+            self._wait(key)
+            return decode(value), None
+        message = decode(value)
+        rest = self._rest.get(key, 0)
+        if rest:
+            self._rest[key] = rest - 1
+        else:
+            self._learn(key, message)
+        return message, None
+
+    def _wait(self, key: bytes | None) -> None:
+        if len(self._rest) >= _KEY_LIMIT:
+            self._rest.clear()
+        self._rest[key] = _REST_MESSAGES
+
+    def _learn(self, key: bytes | None, message: RawMessage) -> None:
+        names = tuple(message.metrics)
+        if names not in self._compiled and names not in self._seen:
+            # Names seen once may never come again: compiling is for those that do.
+            if len(self._seen) >= _SEEN_LIMIT:
+                self._seen.clear()
+            if sum(map(len, names)) <= _MAX_NAMES_LENGTH:
+                self._seen.add(names)
+            else:
+                self._wait(key)
+            return
+        shape = self._shape(names)
+        if shape is None or message.gpu_id.startswith(HOST_PREFIX):
+            self._wait(key)
+            return
+        if len(self._last) >= _KEY_LIMIT:
+            self._last.clear()
+        self._last[key] = shape
+
+    def _shape(self, names: tuple[str, ...]) -> _Shape | None:
+        if names not in self._compiled:
+            if len(self._compiled) >= _SHAPE_LIMIT:
+                return None
+            self._compiled[names] = _compile(names)
+        return self._compiled[names]
+
+
+def _compile(names: tuple[str, ...]) -> _Shape | None:
+    """Return the shape of ``names``; None where the order of the names, which it does not see, would matter."""
+    if not 0 < len(names) <= _MAX_NAMES:
+        return None
+    plan = plan_of(names)
+    if plan.links:
+        return None
+    try:
+        return _Shape(names, plan)
+    except ValueError:  # a name that JSON would have to escape
+        return None
+
+
+def _twins(plan: Plan) -> tuple[tuple[int, float, int, float], ...]:
+    """Return position and factor of each two names that have one signal."""
+    last: dict[int, int] = {}
+    twins = []
+    for position, slot in enumerate(plan.slots):
+        if slot >= 0:
+            if slot in last:
+                twins.append((last[slot], plan.factors[last[slot]], position, plan.factors[position]))
+            last[slot] = position
+    return tuple(twins)
