@@ -68,9 +68,16 @@ class _Shape:
 
 
 class Shapes:
-    """Decodes messages, by the shape that the last message of the same record key had."""
+    """Decodes messages, by the shape that the last message of the same record key had.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    rest_messages
+        After a message that did not fit, so many of its key go the exact way.
+    """
+
+    def __init__(self, rest_messages: int = _REST_MESSAGES) -> None:
+        self._rest_messages = rest_messages
         self._last: dict[bytes | None, _Shape] = {}
         self._rest: dict[bytes | None, int] = {}
         self._compiled: dict[tuple[str, ...], _Shape | None] = {}
@@ -104,10 +111,14 @@ class Shapes:
             self._learn(key, message)
         return message, None
 
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Return how many keys with a shape, resting keys, shapes, and names seen once are held."""
+        return len(self._last), len(self._rest), len(self._compiled), len(self._seen)
+
     def _wait(self, key: bytes | None) -> None:
         if len(self._rest) >= _KEY_LIMIT:
             self._rest.clear()
-        self._rest[key] = _REST_MESSAGES
+        self._rest[key] = self._rest_messages
 
     def _learn(self, key: bytes | None, message: RawMessage) -> None:
         names = tuple(message.metrics)
