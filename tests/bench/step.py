@@ -12,8 +12,8 @@ from agents.score import step as score
 from agents.score.bundles import Bundles, NoInputs
 from agents.score.records import Record
 from models.gpu.state import GpuState
-from schemas.raw import decode
 from schemas.sample import to_sample
+from schemas.shapes import Shapes
 
 _CALIBRATIONS: Final = 5
 _CALIBRATION_CALLS: Final = 10_000
@@ -27,11 +27,12 @@ class Step:
 
     def __init__(self) -> None:
         self.bundles = Bundles(NoInputs())
+        self._shapes = Shapes()
 
     def __call__(self, state: GpuState | None, value: bytes, append_time: float) -> Taken:
         """Return the state after one message and the encoded records that it gives."""
-        raw = decode(value)
-        sample = to_sample(raw, append_time)
+        raw, fitted = self._shapes.decode(state.gpu_id.encode() if state is not None else None, value)
+        sample = to_sample(raw, append_time, fitted)
         if state is None:
             state = GpuState(raw.gpu_id, raw.host_id)
         state, records = score.step(state, sample, self.bundles.at(sample.time), self.bundles.asset)
