@@ -27,6 +27,7 @@ _KEPT_SETTINGS = ("GPU_HEALTH_CACHE_DIR", "GPU_HEALTH_MAVEN_URL", "GPU_HEALTH_TE
 def pytest_configure(config: pytest.Config) -> None:
     """Make the tests independent of the settings of whoever runs them."""
     config.addinivalue_line("markers", "expected_errors: the test provokes logged errors, and checks them")
+    config.addinivalue_line("markers", "plain_postgres: the test is about what plain PostgreSQL alone has")
     for name in [name for name in os.environ if name.startswith("GPU_HEALTH_")]:
         if name not in _KEPT_SETTINGS:
             del os.environ[name]
