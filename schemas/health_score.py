@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from math import isfinite
+from typing import Final, Literal
 
 import msgspec
 
 Band = Literal["excellent", "good", "fair", "degraded", "poor"]
 PenaltyState = Literal["measured", "cap", "not_measured"]
+
+_BANDS: Final[tuple[tuple[int, Band], ...]] = ((90, "excellent"), (80, "good"), (70, "fair"), (60, "degraded"))
+
+
+def whole(score: float) -> int | None:
+    """Return a score in whole points, halves up as people count; None for a null one.
+
+    >>> whole(89.5), whole(89.49), whole(float("nan"))
+    (90, 89, None)
+    """
+    return int(score + 0.5) if isfinite(score) else None
+
+
+def band_of(overall: int | None) -> Band | None:
+    """Return the band of an overall score in whole points.
+
+    >>> [band_of(score) for score in (90, 89, 80, 79, 69, 59, None)]
+    ['excellent', 'good', 'good', 'fair', 'degraded', 'poor', None]
+    """
+    if overall is None:
+        return None
+    return next((name for least, name in _BANDS if overall >= least), "poor")
 
 
 class Penalty(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-from agents.score.records import Record, gpu_event
-from agents.score.step import Bundle, xid_event
+from agents.score.records import Record, gpu_event, xid_event
+from agents.score.step import Bundle
 from models.alerts import lifecycle, rules, xid
 from models.gpu.state import GpuState
 from schemas.sample import Sample
@@ -22,7 +22,8 @@ def step(
         state, event_time=event_time, clock=sample.append_time, rules=bundle.rules, silence_from=silence_from
     ):
         records.append(Record(ALERTS, event))
-    if sample.has_metrics and not sample.time <= state.time:
+    taken = sample.has_metrics and not sample.time <= state.time
+    if taken:
         state.update(sample)
         state.pending_rows.clear()  # a host has no windows to keep
         facts = sample.host_facts or {}
@@ -33,7 +34,7 @@ def step(
         state.late_samples += 1
     for kernel_event in sample.events:
         if kernel_event.type == "sxid":
-            said = gpu_event(
+            event_record = gpu_event(
                 state,
                 "sxid",
                 kernel_event.time,
@@ -42,9 +43,9 @@ def step(
                 source=sample.source,
                 history=sample.history,
             )
-            records.append(Record(EVENTS, said))
-    occurrences = xid.take_events(state, sample, bundle.catalogue)
+            records.append(Record(EVENTS, event_record))
+    occurrences = xid.take_events(state, sample, bundle.catalogue, taken=taken)
     records.extend(Record(EVENTS, xid_event(state, occurrence)) for occurrence in occurrences)
-    for event in rules.evaluate(state, sample, None, None, bundle.rules, occurrences):
+    for event in rules.evaluate(state, sample, None, None, bundle.rules, occurrences, taken=taken):
         records.append(Record(ALERTS, event))
     return state, records

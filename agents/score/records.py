@@ -1,12 +1,16 @@
-"""What role score says: records, and when a status is worth saying."""
+"""The records that role score makes from a state alone.
+
+Scores, risk, alerts and advice make theirs in their own rooms, where they are explained.
+"""
 
 from __future__ import annotations
 
-from math import inf
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from models.alerts.xid import Occurrence
 from models.gpu.slots import (
     DBE,
     ENERGY,
@@ -161,16 +165,32 @@ def gpu_event(
     )
 
 
+def xid_event(state: GpuState, occurrence: Occurrence) -> GpuEvent:
+    """Return the record of an XID."""
+    entry = occurrence.entry
+    return gpu_event(
+        state,
+        "xid",
+        occurrence.at,
+        code=occurrence.code,
+        source=occurrence.source,
+        line=occurrence.line or None,
+        history=occurrence.history,
+        detail={"mnemonic": entry.mnemonic, "class": entry.xid_class, "bursts_24h": occurrence.bursts},
+    )
+
+
+def epoch_events(state: GpuState) -> Iterator[GpuEvent]:
+    """Yield that the driver's counters began again, and that another board answers under this id."""
+    if state.reset_seen:
+        yield gpu_event(
+            state, "counter_epoch", state.time, history=state.history, detail={"epoch": state.counters.epoch}
+        )
+    for slot in state.replaced:
+        yield gpu_event(state, "identity_change", state.time, signal=SIGNALS[slot].name, history=state.history)
+
+
 def status_values(state: GpuState) -> dict[str, float | None]:
     """Return a GPU's main values, None where the last sample did not measure one."""
     values = state.values
     return {name: values[slot] if values[slot] == values[slot] else None for name, slot in _STATUS_NAMES}
-
-
-def whole(score: float) -> int | None:
-    """Return a score in whole points, None for a null one; half a point rounds up, as people count.
-
-    >>> whole(84.5), whole(float("nan"))
-    (85, None)
-    """
-    return int(score + 0.5) if score == score and abs(score) != inf else None

@@ -2,53 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from agents.score.records import status_values, whole
-from models.alerts.alert_state import SEVERITY_RANK, AlertState
+from agents.score.records import status_values
+from models.alerts.alert_state import SEVERITY_RANK
+from models.gpu.published import Status
 from models.gpu.state import GpuState
-from schemas.health_score import Band
+from models.health.overall import Scores
+from models.risk.serving import Risk
+from schemas.health_score import band_of, whole
 from schemas.status import GpuStatus, OpenAlert
 from schemas.times import format_time
 
-_SAID = "status"
-_BANDS: tuple[tuple[Band, int], ...] = (("excellent", 90), ("good", 80), ("fair", 70), ("degraded", 60))
-# Order of what is remembered in state.said: a restored state can be told before its next sample.
-_OVERALL, _THERMAL, _MEMORY, _POWER, _PARTIAL, _RISK, _LEVEL, _P7, _P30 = range(9)
 
+def is_news(state: GpuState, urgent: bool) -> bool:
+    """Tell whether a score, the risk or a level moved since the last news.
 
-def is_news(state: GpuState, said: bool) -> bool:
-    """Tell whether a score, the risk or a level moved since the last news; ``said``: an alert or advice was said.
-
-    What is news is remembered in ``state.said``.
+    ``urgent`` tells that an alert or a recommendation is published. What is news is kept in
+    ``state.published.status``.
     """
     scores, risk = state.scores, state.risk
     if scores is None or risk is None:
-        return said
+        return urgent
     now = (scores.overall, scores.thermal, scores.memory, scores.power, risk.risk_score)
-    if now == state.shown and not said:  # not a tenth of a point has moved
+    if now == state.shown and not urgent:  # nothing has moved at all
         return False
     state.shown = now
-    last = state.said.get(_SAID)
+    last = state.published.status
     if (
         last is not None
-        and not said
-        and last[_OVERALL] == whole(scores.overall)
-        and last[_THERMAL] == whole(scores.thermal)
-        and last[_MEMORY] == whole(scores.memory)
-        and last[_POWER] == whole(scores.power)
-        and last[_RISK] == risk.risk_score
-        and last[_LEVEL] == risk.level
+        and not urgent
+        and last.overall == whole(scores.overall)
+        and last.thermal == whole(scores.thermal)
+        and last.memory == whole(scores.memory)
+        and last.power == whole(scores.power)
+        and last.risk_score == risk.risk_score
+        and last.risk_level == risk.level
     ):
         return False
-    state.said[_SAID] = _now(state)
+    state.published.status = _now(scores, risk)
     state.evidence_dirty = True
     return True
 
 
-def _now(state: GpuState) -> list[Any]:
-    scores, risk = state.scores, state.risk
-    return [
+def _now(scores: Scores, risk: Risk) -> Status:
+    return Status(
         whole(scores.overall),
         whole(scores.thermal),
         whole(scores.memory),
@@ -58,17 +54,17 @@ def _now(state: GpuState) -> list[Any]:
         risk.level,
         risk.probability_7d,
         risk.probability_30d,
-    ]
+    )
 
 
 def gpu_status(state: GpuState) -> GpuStatus:
-    """Return the record; between a restore and the next sample its scores are those said last."""
+    """Return the record; between a restore and the next sample its scores are those of the last news."""
     if state.scores is not None and state.risk is not None:
-        now = _now(state)
+        now = _now(state.scores, state.risk)
     else:
-        now = state.said.get(_SAID) or [None, None, None, None, False, 0, "low", 0.0, 0.0]
+        now = state.published.status or Status()
     labels = state.labels
-    advice = state.said.get("advice")
+    advice = state.published.advice
     alerts = open_alerts(state)
     pod, namespace = labels.get("pod"), labels.get("namespace")
     return GpuStatus(
@@ -87,18 +83,18 @@ def gpu_status(state: GpuState) -> GpuStatus:
         appended_at=format_time(state.append_time) if state.append_time == state.append_time else "",
         interval_seconds=state.interval_seconds,
         values=dict(state.host_facts) if state.is_host else status_values(state),
-        overall_score=now[_OVERALL],
-        thermal_score=now[_THERMAL],
-        memory_score=now[_MEMORY],
-        power_score=now[_POWER],
+        overall_score=now.overall,
+        thermal_score=now.thermal,
+        memory_score=now.memory,
+        power_score=now.power,
         link_score=None,
-        band=band_of(now[_OVERALL]),
-        partial=now[_PARTIAL],
-        risk_score=now[_RISK],
-        risk_level=now[_LEVEL],
-        failure_probability_7d=now[_P7],
-        failure_probability_30d=now[_P30],
-        action=advice["action"] if advice else None,
+        band=band_of(now.overall),
+        partial=now.partial,
+        risk_score=now.risk_score,
+        risk_level=now.risk_level,
+        failure_probability_7d=now.probability_7d,
+        failure_probability_30d=now.probability_30d,
+        action=advice.action if advice else None,
         alerts=alerts,
         missing=any(alert.rule in ("gpu_missing", "host_missing") for alert in alerts),
         samples=state.samples,
@@ -108,7 +104,7 @@ def gpu_status(state: GpuState) -> GpuStatus:
 
 def open_alerts(state: GpuState) -> list[OpenAlert]:
     """Return the alerts that fire, the gravest first."""
-    firing: list[AlertState] = [alert for alert in state.alerts.values() if alert.open]
+    firing = [alert for alert in state.alerts.values() if alert.open]
     firing.sort(key=lambda alert: (-SEVERITY_RANK[alert.severity], alert.starts_at, alert.key))
     return [
         OpenAlert(
@@ -121,17 +117,3 @@ def open_alerts(state: GpuState) -> list[OpenAlert]:
         )
         for alert in firing
     ]
-
-
-def band_of(overall: int | None) -> Band | None:
-    """Return the band of an overall score in whole points.
-
-    >>> band_of(90), band_of(59), band_of(None)
-    ('excellent', 'poor', None)
-    """
-    if overall is None:
-        return None
-    for band, least in _BANDS:
-        if overall >= least:
-            return band
-    return "poor"

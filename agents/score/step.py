@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
-from agents.score.records import Record, gpu_event, gpu_hour
+from agents.score.records import Record, epoch_events, gpu_hour, xid_event
 from models.alerts import lifecycle, rules, xid
 from models.alerts.catalogue import Catalogue
 from models.alerts.rules_settings import Rules
@@ -20,10 +20,8 @@ from models.health.profile import Profile
 from models.risk import explain as risk_explain
 from models.risk import serving
 from models.risk.online import RiskModel
-from schemas.gpu_event import GpuEvent
 from schemas.sample import Sample
 from schemas.side_input import Asset
-from schemas.signals import SIGNALS
 from schemas.topics import ALERTS, EVENTS, HEALTH_SCORES, HOURS, RECOMMENDATIONS, RISK_SCORES
 
 
@@ -91,7 +89,7 @@ def step(
         if closed is not None:
             records.append(Record(HOURS, gpu_hour(state, closed)))
         if state.reset_seen or state.replaced:
-            _epochs(state, records)
+            records.extend(Record(EVENTS, event) for event in epoch_events(state))
     elif sample.has_metrics:
         state.late_samples += 1
         if not sample.events:
@@ -99,11 +97,10 @@ def step(
     if not taken:  # a reset and increments belong to the sample that showed them, which a restart forgets too
         state.reset_seen = False
         state.increments = {}
-    occurrences = xid.take_events(state, sample, bundle.catalogue)
-    for occurrence in occurrences:
-        records.append(Record(EVENTS, xid_event(state, occurrence)))
+    occurrences = xid.take_events(state, sample, bundle.catalogue, taken=taken)
+    records.extend(Record(EVENTS, xid_event(state, occurrence)) for occurrence in occurrences)
     if state.samples == 0:  # events alone, before any metrics: there is nothing to score yet
-        for event in rules.evaluate(state, sample, None, None, rule_settings, occurrences):
+        for event in rules.evaluate(state, sample, None, None, rule_settings, occurrences, taken=taken):
             records.append(Record(ALERTS, event))
         return state, records
     _judge(state, sample, bundle, asset_of, occurrences, records, taken)
@@ -126,43 +123,17 @@ def _judge(
     known = asset_of(state.gpu_id, state.time)
     asset, deployed_at = known if known is not None else (None, None)
     risk = serving.assess(state, bundle.risk_model, profile, deployed_at)
-    for event in rules.evaluate(state, sample, scores, risk, bundle.rules, occurrences):
+    for event in rules.evaluate(state, sample, scores, risk, bundle.rules, occurrences, taken=taken):
         records.append(Record(ALERTS, event))
-    said = state.said
-    if overall.moved(scores, said.get(overall.SAID)):
-        said[overall.SAID] = overall.remember(scores)
+    published = state.published
+    if overall.moved(scores, published.health):
+        published.health = overall.to_published(scores)
         state.evidence_dirty = True
         records.append(Record(HEALTH_SCORES, health_explain.health_score(state, scores, profile)))
-    if risk_explain.due(risk, said.get("risk"), state.time):
-        risk_explain.remember(state, risk)
+    if risk_explain.due(risk, published.risk, state.time):
+        published.risk = risk_explain.to_published(risk, state.time)
+        state.evidence_dirty = True
         records.append(Record(RISK_SCORES, risk_explain.risk_score(state, risk, bundle.risk_model)))
     advice = policy.advise(state, scores, risk, bundle.prices, asset)
     if advice is not None:
         records.append(Record(RECOMMENDATIONS, advice))
-
-
-def _epochs(state: GpuState, records: list[Record]) -> None:
-    """Say that the driver's counters began again, or that another board answers under this id."""
-    if state.reset_seen:
-        event = gpu_event(
-            state, "counter_epoch", state.time, history=state.history, detail={"epoch": state.counters.epoch}
-        )
-        records.append(Record(EVENTS, event))
-    for slot in state.replaced:
-        event = gpu_event(state, "identity_change", state.time, signal=SIGNALS[slot].name, history=state.history)
-        records.append(Record(EVENTS, event))
-
-
-def xid_event(state: GpuState, occurrence: xid.Occurrence) -> GpuEvent:
-    """Return the record of an XID."""
-    entry = occurrence.entry
-    return gpu_event(
-        state,
-        "xid",
-        occurrence.at,
-        code=occurrence.code,
-        source=occurrence.source,
-        line=occurrence.line or None,
-        history=occurrence.history,
-        detail={"mnemonic": entry.mnemonic, "class": entry.xid_class, "bursts_24h": occurrence.bursts},
-    )

@@ -114,10 +114,10 @@ def _uncorrected(state: GpuState, count: float, rules: Rules, events: list[Alert
     at = state.time
     near = max(rules.containment_seconds, rules.silence_intervals * state.interval_seconds)
     contained = recent(state, CONTAINED, at, near) and not recent(state, UNCONTAINED, at, near)
-    before: float | None = state.said.get("uncorrected_at")
+    before = state.remembered.uncorrected_at
     apart = inf if before is None else at - before
     repeated = rules.containment_seconds < apart <= rules.uncorrected_repeat_seconds
-    state.said["uncorrected_at"] = at
+    state.remembered.uncorrected_at = at
     severe = repeated or not contained
     what = "again within 24 h" if repeated else "contained" if contained else "not contained"
     draft = AlertState(

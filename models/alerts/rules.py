@@ -69,14 +69,15 @@ def evaluate(
     risk: Risked | None,
     rules: Rules,
     occurrences: Sequence[Occurrence] = NO_OCCURRENCES,
+    *,
+    taken: bool,
 ) -> Sequence[AlertEvent]:
     """Return the alerts that fire, are raised or resolve with ``sample``.
 
     Called for every sample after ``state.update`` had its chance: a late one, or one that carries events
-    alone, was not taken by it and moves only what ``occurrences`` tell. ``scores`` and ``risk`` are None on
+    alone, was not ``taken`` by it and moves only what ``occurrences`` tell. ``scores`` and ``risk`` are None on
     hosts.
     """
-    taken = sample.values is state.values
     if not occurrences and not state.alerts and (not taken or _quiet(state, sample, scores, risk, rules)):
         return NO_EVENTS
     events: list[AlertEvent] = []

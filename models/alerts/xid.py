@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from models.alerts.catalogue import Catalogue, XidEntry
 from models.alerts.xid_lines import fatal, place
+from models.gpu.remembered import XidTimes
 from models.gpu.slots import GPU_PRESENT, XID_LAST
 from models.gpu.state import GpuState
 from schemas.ids import digest
@@ -57,25 +58,26 @@ class Occurrence:
 NO_OCCURRENCES: Final[Sequence[Occurrence]] = ()
 
 
-def take_events(state: GpuState, sample: Sample, catalogue: Catalogue) -> Sequence[Occurrence]:
+def take_events(state: GpuState, sample: Sample, catalogue: Catalogue, *, taken: bool) -> Sequence[Occurrence]:
     """Return the XIDs of ``sample`` that were not taken before, and note each as evidence.
 
     Called for every sample, late ones too: events carry their own time and are never late. The gauge is
     latched, so only its edge is an occurrence, equal codes in a row cannot be seen on it, and the first
-    value that a GPU shows is evidence of something older, never an occurrence.
+    value that a GPU shows is evidence of something older, never an occurrence. ``taken`` tells whether the state
+    took the sample's values: only then the gauges count.
     """
     gauge = sample.values[XID_LAST]
     present = sample.values[GPU_PRESENT]
     if not sample.events and (gauge != gauge or gauge == state.xid_gauge) and present != 0.0:
         return NO_OCCURRENCES
-    taken: list[Occurrence] = []
+    found: list[Occurrence] = []
     for event in sample.events:
         code = _code(event)
         if code is None or not _first_time(state, event):
             continue
         source: Source = "nvml" if event.type in _LOST_TYPES else "log"
-        _take(taken, state, sample, catalogue, code, event.time, source, event.line, event.pci_bus_id)
-    if sample.values is state.values:
+        _take(found, state, sample, catalogue, code, event.time, source, event.line, event.pci_bus_id)
+    if taken:
         if gauge == gauge and gauge != state.xid_gauge:
             first_sight = state.xid_gauge != state.xid_gauge
             state.xid_gauge = gauge
@@ -84,10 +86,10 @@ def take_events(state: GpuState, sample: Sample, catalogue: Catalogue) -> Sequen
             if code > 0 and first_sight:
                 state.note(f"xid_latched:{code}", sample.time, history=True)
             elif code > 0:
-                _take(taken, state, sample, catalogue, code, sample.time, "gauge")
+                _take(found, state, sample, catalogue, code, sample.time, "gauge")
         if present == 0.0 and "gpu_lost" not in state.alerts:
-            _take(taken, state, sample, catalogue, LOST_CODE, sample.time, "nvml")
-    return taken
+            _take(found, state, sample, catalogue, LOST_CODE, sample.time, "nvml")
+    return found
 
 
 def _code(event: Event) -> int | None:
@@ -113,7 +115,7 @@ def _first_time(state: GpuState, event: Event) -> bool:
 
 
 def _take(
-    taken: list[Occurrence],
+    found: list[Occurrence],
     state: GpuState,
     sample: Sample,
     catalogue: Catalogue,
@@ -123,18 +125,18 @@ def _take(
     line: str = "",
     pci: str | None = None,
 ) -> None:
-    told = _told(state, f"{code}@{pci}" if state.is_host else str(code), _KEPT_CODES)
-    log_at, gauge_at, bursts = told
+    times = _times(state, f"{code}@{pci}" if state.is_host else str(code), _KEPT_CODES)
+    log_at, gauge_at = times.log_at, times.gauge_at
     interval = sample.interval_seconds or state.interval_seconds
     window = max(SAME_OCCURRENCE_SECONDS, SAME_OCCURRENCE_INTERVALS * interval)
     state.evidence_dirty = True
     if source == "gauge":
-        told[1] = at
+        times.gauge_at = at
         if log_at is not None and abs(at - log_at) <= window:
             return  # the log told this one already
         own = gauge_at
     else:
-        told[0] = at if log_at is None else max(log_at, at)
+        times.log_at = at if log_at is None else max(log_at, at)
         told_by_gauge = gauge_at is not None and abs(at - gauge_at) <= window
         if told_by_gauge and not (log_at is not None and abs(at - log_at) <= window):
             return  # the gauge's edge was this one; a second line is another
@@ -143,29 +145,29 @@ def _take(
     at_first_sight = at < started or (not line and source == "nvml" and state.samples == 1)
     history = sample.history or at_first_sight
     fresh = own is None or not abs(at - own) <= COALESCE_SECONDS
-    count = _count_burst(bursts, at)
+    count = _count_burst(times.bursts, at)
     where = place(line) if code == 13 else None
     if where is not None:
-        count = _count_burst(_told(state, f"{_PLACE_PREFIX}{where}", _KEPT_PLACES)[2], at)
+        count = _count_burst(_times(state, f"{_PLACE_PREFIX}{where}", _KEPT_PLACES).bursts, at)
     if fresh:
         state.note(f"xid:{code}", at, history=history)
     if source == "nvml":
         state.note("lost", at, history=history)
     if code in NVLINK5_CODES and fatal(line):
         state.note(f"xid:{code}:fatal", at, history=history)
-    taken.append(Occurrence(code, at, source, line, pci, history, catalogue.entry(code), count, fresh))
+    found.append(Occurrence(code, at, source, line, pci, history, catalogue.entry(code), count, fresh))
 
 
-def _told(state: GpuState, key: str, kept: int) -> list[Any]:
-    """Return [last log time, last gauge time, last times of the last bursts] of a code or a place."""
-    known: dict[str, list[Any]] = state.said.setdefault("xid", {})
-    told = known.get(key)
-    if told is None:
+def _times(state: GpuState, key: str, kept: int) -> XidTimes:
+    """Return the times of a code or a place, at most ``kept`` of either."""
+    known = state.remembered.xid
+    times = known.get(key)
+    if times is None:
         alike = [name for name in known if name.startswith(_PLACE_PREFIX) == key.startswith(_PLACE_PREFIX)]
         if len(alike) >= kept:  # forget the one that was quiet for longest
-            known.pop(min(alike, key=lambda name: known[name][2][-1:] or [-1.0]))
-        told = known[key] = [None, None, []]
-    return told
+            known.pop(min(alike, key=lambda name: known[name].bursts[-1:] or [-1.0]))
+        times = known[key] = XidTimes()
+    return times
 
 
 def _count_burst(bursts: list[float], at: float) -> int:

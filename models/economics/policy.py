@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from models.economics.prices import Prices
 from models.economics.situation import Found, situation
 from models.economics.value import HIGHEST_PROBABILITY, Situation, Values, value
+from models.gpu import published
 from models.gpu.state import GpuState
+from schemas.health_score import whole
 from schemas.ids import digest
 from schemas.recommendation import Action, Recommendation
+from schemas.risk_score import RiskLevel
 from schemas.side_input import Asset
 from schemas.times import format_time
 
 POLICY: Final = "expected_value"
-SAID_KEY: Final = "advice"
 REVIEW_SECONDS: Final = 24 * 3600.0
 # A probability that moved by half is a new situation even where the level stayed.
 MOVED_RATIO: Final = 1.5
@@ -36,7 +38,7 @@ class RiskLike(Protocol):
     @property
     def risk_score(self) -> int: ...
     @property
-    def level(self) -> str: ...
+    def level(self) -> RiskLevel: ...
     @property
     def probability_30d(self) -> float: ...
     @property
@@ -52,40 +54,40 @@ def advise(
 
     Cheap on most samples: nothing is valued unless :func:`should_decide` says that something moved.
     """
-    said: dict[str, Any] | None = state.said.get(SAID_KEY)
-    if said is not None and not should_decide(said, scores, risk, prices, asset, state.time):
+    last = state.published.advice
+    if last is not None and not should_decide(last, scores, risk, prices, asset, state.time):
         return None
-    previous: Action | None = said["action"] if said else None
+    previous = last.action if last else None
     found = situation(state, risk, prices, asset)
     action, _ = choose(found.situation, previous)
-    state.said[SAID_KEY] = {
-        "action": action,
-        "at": state.time,
-        "band": _decile(scores.overall),
-        "level": risk.level,
-        "replace_class": risk.replace_class,
-        "probability": risk.probability_30d,
-        "prices": prices.version,
-        "warranty": asset.warranty_expiry if asset else None,
-    }
+    state.published.advice = published.Advice(
+        action=action,
+        at=state.time,
+        band=_decile(scores.overall),
+        level=risk.level,
+        replace_class=risk.replace_class,
+        probability=risk.probability_30d,
+        prices=prices.version,
+        warranty=asset.warranty_expiry if asset else None,
+    )
     state.evidence_dirty = True
     return decide(state, found, scores, risk, prices, previous) if action != previous else None
 
 
 def should_decide(
-    said: dict[str, Any], scores: ScoresLike, risk: RiskLike, prices: Prices, asset: Asset | None, time: float
+    last: published.Advice, scores: ScoresLike, risk: RiskLike, prices: Prices, asset: Asset | None, time: float
 ) -> bool:
     """Tell whether anything that the advice depends on has moved, or a day of event time has passed."""
-    before, now = said["probability"], risk.probability_30d
-    return bool(
-        said["level"] != risk.level
-        or said["replace_class"] != risk.replace_class
+    before, now = last.probability, risk.probability_30d
+    return (
+        last.level != risk.level
+        or last.replace_class != risk.replace_class
         or now > before * MOVED_RATIO
         or before > now * MOVED_RATIO
-        or time - said["at"] >= REVIEW_SECONDS
-        or said["prices"] != prices.version
-        or said["band"] != _decile(scores.overall)
-        or said["warranty"] != (asset.warranty_expiry if asset else None)
+        or time - last.at >= REVIEW_SECONDS
+        or last.prices != prices.version
+        or last.band != _decile(scores.overall)
+        or last.warranty != (asset.warranty_expiry if asset else None)
     )
 
 
@@ -153,13 +155,13 @@ def guide_action(health_score: int | None, new_price_usd: float, monthly_profit_
 def decide(
     state: GpuState, found: Found, scores: ScoresLike, risk: RiskLike, prices: Prices, previous: Action | None
 ) -> Recommendation:
-    """Return the whole record: costly beside a step, so only for an action that is said."""
+    """Return the whole record: costly beside a step, so only for an action that is published."""
     of = found.situation
     action, values = choose(of, previous)
     worth = expected(values)
     others = max(worth[other] for other in ACTIONS if other != action)
     overall = scores.overall
-    health = int(overall + 0.5) if overall == overall else None
+    health = whole(overall)
     claim = of.drained and of.warranty_months > 0.0 and action == "DECOMMISSION"
     return Recommendation(
         event_id=digest("advice", state.gpu_id, state.time, action, prices.version),

@@ -15,6 +15,8 @@ import msgspec
 import numpy as np
 
 from models.alerts.alert_state import AlertState
+from models.gpu.published import Published
+from models.gpu.remembered import Remembered
 from models.gpu.state import Evidence, GpuState
 from models.gpu.windows import COLUMNS, DAYS, HOURS, KNOWN_SUMS, MEANS, WIDTH, empty_buckets
 from schemas.signals import INDEX, SIGNALS
@@ -190,7 +192,8 @@ def pack_evidence(state: GpuState) -> bytes:
             },
             "alerts": [alert.to_plain() for alert in state.alerts.values()],
             "host_facts": state.host_facts,
-            "said": state.said,
+            # One map under the name that version 1 gave it: each struct takes its own keys back.
+            "said": msgspec.to_builtins(state.published) | msgspec.to_builtins(state.remembered),
             "pending_rows": [[hour, row.tobytes(), opened] for hour, row, opened in state.pending_rows],
         }
     )
@@ -210,7 +213,8 @@ def unpack_evidence(state: GpuState, record: bytes) -> None:
         item = Evidence(first_at, history=history)
         item.last_at, item.count, item.reset_seen, item.loaded_mark = last_at, count, reset_seen, clean
         state.evidence[kind] = item
-    state.said = content["said"]
+    state.published = msgspec.convert(content["said"], Published)
+    state.remembered = msgspec.convert(content["said"], Remembered)
     state.pending_rows = [
         (hour, np.frombuffer(row, dtype="<f4").copy(), opened) for hour, row, opened in content["pending_rows"]
     ]

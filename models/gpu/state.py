@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from math import nan
 from sys import intern
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from models.gpu.counters import Counters
 from models.gpu.hour import ClosedHour
 from models.gpu.minute import LoadModel, OpenMinute
+from models.gpu.published import Published
+from models.gpu.remembered import Remembered
 from schemas.sample import Sample
 from schemas.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from models.alerts.alert_state import AlertState
+    from models.health.overall import Scores
+    from models.risk.serving import Risk
 
 __all__ = ["ClosedHour", "Evidence", "GpuState", "LoadModel"]
 
@@ -74,14 +81,18 @@ class GpuState(OpenMinute):
         The open hour: see :mod:`models.gpu.windows`.
     evidence
         Hard evidence by kind: ``dbe``, ``xid:<code>``, ``lost``, ...
-    alerts, detectors
-        State of rules that are not inactive; owned by models.alerts.
+    alerts
+        State of the rules that are not inactive, by key; owned by models.alerts.
+    published
+        What was published last, by kind of record.
+    remembered
+        What the scores, the risk and the rules remember beyond the windows.
     risk
         Cache of models.risk.serving; not kept, a function of the rest.
     scores
         Health scores after the last sample; None until the first one (after a restore too).
     shown
-        What the last status was decided from; not kept.
+        Overall, thermal, memory, power and risk score that the last status was decided from; not kept.
     host_facts
         Of a host: its facts by name, as last told.
     """
@@ -102,9 +113,10 @@ class GpuState(OpenMinute):
         "is_host",
         "labels",
         "late_samples",
+        "published",
+        "remembered",
         "replaced",
         "risk",
-        "said",
         "samples",
         "scores",
         "shown",
@@ -133,11 +145,12 @@ class GpuState(OpenMinute):
         self.xid_gauge = nan
         self.digests: list[str] = []
         self.evidence: dict[str, Evidence] = {}
-        self.alerts: dict[str, Any] = {}
-        self.said: dict[str, Any] = {}
-        self.risk: Any = None
-        self.scores: Any = None
-        self.shown: Any = None
+        self.alerts: dict[str, AlertState] = {}
+        self.published = Published()
+        self.remembered = Remembered()
+        self.risk: Risk | None = None
+        self.scores: Scores | None = None
+        self.shown: tuple[float, float, float, float, int] | None = None
         self.host_facts: dict[str, float] = {}
 
     # -- the step of a sample ------------------------------------------------------------------------------

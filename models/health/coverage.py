@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from models.gpu.remembered import Inputs
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -67,30 +68,29 @@ INPUTS: Final = {
 THERMAL_REQUIRED: Final = TEMP_INPUT
 MEMORY_REQUIRED: Final = CORRECTED_INPUT | UNCORRECTED_INPUT | REMAP_FAILED_INPUT
 POWER_REQUIRED: Final = POWER_INPUT | LOAD_INPUT
-SAID: Final = "inputs"
 
 
 def measured(state: GpuState, profile: Profile) -> int:
     """Return the bits of the inputs that are measured: in the last sample, or within the grace before it.
 
-    What is absent, and since when, is kept in ``state.said["inputs"]``: it changes only when an input comes
+    What is absent, and since when, is kept in ``state.remembered.inputs``: it changes only when an input comes
     or goes.
     """
     now = _measured_now(state, profile)
-    said = state.said.get(SAID)
-    if said is not None and now == said[0] and not said[1]:
-        return now
-    if said is None:
-        state.said[SAID] = [now, []]
+    inputs = state.remembered.inputs
+    if inputs is None:
+        state.remembered.inputs = Inputs(now)
         state.evidence_dirty = True
         return now
-    return _with_grace(state, said, now, profile.evidence.input_grace_seconds)
+    if now == inputs.mask and not inputs.absent:
+        return now
+    return _with_grace(state, inputs, now, profile.evidence.input_grace_seconds)
 
 
 def measured_last(state: GpuState, profile: Profile) -> int:
     """Return what :func:`measured` returned at the last sample, also where the state was restored since."""
-    said = state.said.get(SAID)
-    return measured(state, profile) if said is None else int(said[0])
+    inputs = state.remembered.inputs
+    return measured(state, profile) if inputs is None else inputs.mask
 
 
 def _measured_now(state: GpuState, profile: Profile) -> int:
@@ -134,23 +134,21 @@ def _measured_now(state: GpuState, profile: Profile) -> int:
     return mask
 
 
-def _with_grace(state: GpuState, said: list[Any], now: int, grace_seconds: float) -> int:
-    """Return ``now`` and what was absent for less than the grace; keep both in ``said`` where they changed."""
-    before: int = said[0]
-    absent: list[list[Any]] = said[1]
-    since: dict[int, float] = dict(absent)
+def _with_grace(state: GpuState, inputs: Inputs, now: int, grace_seconds: float) -> int:
+    """Return ``now`` and what was absent for less than the grace; keep both in ``inputs`` where they changed."""
+    since = dict(inputs.absent)
     mask = now
-    still: list[list[Any]] = []
-    gone = before & ~now
+    still: list[tuple[int, float]] = []
+    gone = inputs.mask & ~now
     while gone:
         bit = gone & -gone
         gone ^= bit
         at = since.get(bit, state.time)
         if state.time - at < grace_seconds:
             mask |= bit
-            still.append([bit, at])
-    if mask != before or still != absent:
-        said[0], said[1] = mask, still
+            still.append((bit, at))
+    if mask != inputs.mask or still != inputs.absent:
+        inputs.mask, inputs.absent = mask, still
         state.evidence_dirty = True
     return mask
 

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from models.gpu.state import GpuState
 from models.gpu.windows import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, OBSERVED, TEMP, TEMP_MAX
 from models.health import coverage, evidence, memory, power, thermal
 from models.health.overall import NO_CAP, Scores
 from models.health.profile import Profile
-from schemas.health_score import Band, Coverage, HealthScore, Penalty
+from schemas.health_score import Coverage, HealthScore, Penalty, band_of, whole
 from schemas.ids import digest
 from schemas.times import format_time
-
-_BANDS: Final[tuple[tuple[int, Band], ...]] = ((90, "excellent"), (80, "good"), (70, "fair"), (60, "degraded"))
-
-
-def rounded(score: float) -> int | None:
-    """Return the score in whole points, halves up; None where it is NaN.
-
-    >>> rounded(89.5), rounded(89.49), rounded(float("nan"))
-    (90, 89, None)
-    """
-    return int(score + 0.5) if score == score else None
-
-
-def band(score: int | None) -> Band | None:
-    """Return the band of a rounded overall score.
-
-    >>> [band(score) for score in (90, 89, 80, 79, 69, 59, None)]
-    ['excellent', 'good', 'good', 'fair', 'degraded', 'poor', None]
-    """
-    if score is None:
-        return None
-    return next((name for least, name in _BANDS if score >= least), "poor")
 
 
 def health_score(state: GpuState, scores: Scores, profile: Profile) -> HealthScore:
     """Return the record of ``scores``, which are those after the state's last sample."""
     mask = scores.inputs
-    overall = rounded(scores.overall)
+    overall = whole(scores.overall)
     return HealthScore(
         event_id=_event_id(state, scores),
         gpu_id=state.gpu_id,
@@ -47,11 +23,11 @@ def health_score(state: GpuState, scores: Scores, profile: Profile) -> HealthSco
         model=state.labels.get("model"),
         calculated_at=format_time(scores.time),
         overall_score=overall,
-        thermal_score=rounded(scores.thermal),
-        memory_score=rounded(scores.memory),
-        power_score=rounded(scores.power),
+        thermal_score=whole(scores.thermal),
+        memory_score=whole(scores.memory),
+        power_score=whole(scores.power),
         link_score=None,
-        band=band(overall),
+        band=band_of(overall),
         partial=scores.partial,
         coverage=Coverage(
             thermal=coverage.ratio(mask, "thermal"),
@@ -204,5 +180,5 @@ def _not_measured(mask: int) -> list[Penalty]:
 
 def _event_id(state: GpuState, scores: Scores) -> str:
     """One sample may be judged twice: again when an event of the same moment comes in a message of its own."""
-    said = (scores.overall, scores.thermal, scores.memory, scores.power, scores.evidence, scores.inputs)
-    return digest("health", state.gpu_id, scores.time, *said)
+    moving = (scores.overall, scores.thermal, scores.memory, scores.power, scores.evidence, scores.inputs)
+    return digest("health", state.gpu_id, scores.time, *moving)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import nan
-from typing import Any, Final
+from typing import Final
 
+from models.gpu import published
 from models.gpu.state import GpuState
 from models.health import evidence, memory, power, thermal
 from models.health.coverage import MEMORY_REQUIRED, POWER_REQUIRED, THERMAL_REQUIRED, measured, measured_last
@@ -14,7 +14,6 @@ from models.health.profile import Profile
 EMIT_SECONDS: Final = 900.0
 EMIT_POINTS: Final = 1.0
 NO_CAP: Final = 100.0
-SAID: Final = "health"
 
 
 class Scores:
@@ -102,19 +101,19 @@ def _cap(scores: Scores, state: GpuState, profile: Profile) -> None:
         scores.overall_cap = min(scores.overall_cap, profile.overall_caps.get(item.kind, NO_CAP))
 
 
-def moved(scores: Scores, said: Mapping[str, Any] | None) -> bool:
-    """Tell whether the scores are worth saying again, compared with what :func:`remember` kept.
+def moved(scores: Scores, last: published.Health | None) -> bool:
+    """Tell whether the scores are to be published again; ``last`` is what :func:`to_published` kept.
 
     They are when one moved a whole point or became or ceased to be null, when evidence came or went, and
     every 15 minutes of event time.
     """
-    if said is None or scores.time - said["at"] >= EMIT_SECONDS or scores.evidence != said["evidence"]:
+    if last is None or scores.time - last.at >= EMIT_SECONDS or scores.evidence != last.evidence:
         return True
     return (
-        _moved(scores.overall, said["overall"])
-        or _moved(scores.thermal, said["thermal"])
-        or _moved(scores.memory, said["memory"])
-        or _moved(scores.power, said["power"])
+        _moved(scores.overall, last.overall)
+        or _moved(scores.thermal, last.thermal)
+        or _moved(scores.memory, last.memory)
+        or _moved(scores.power, last.power)
     )
 
 
@@ -124,16 +123,16 @@ def _moved(now: float, before: float | None) -> bool:
     return not -EMIT_POINTS < now - before < EMIT_POINTS  # NaN: it ceased to be measured
 
 
-def remember(scores: Scores) -> dict[str, Any]:
-    """Return what to keep in ``state.said["health"]`` when the scores are said."""
-    return {
-        "at": scores.time,
-        "overall": _or_none(scores.overall),
-        "thermal": _or_none(scores.thermal),
-        "memory": _or_none(scores.memory),
-        "power": _or_none(scores.power),
-        "evidence": scores.evidence,
-    }
+def to_published(scores: Scores) -> published.Health:
+    """Return what to keep in ``state.published.health`` when the scores are published."""
+    return published.Health(
+        at=scores.time,
+        overall=_or_none(scores.overall),
+        thermal=_or_none(scores.thermal),
+        memory=_or_none(scores.memory),
+        power=_or_none(scores.power),
+        evidence=scores.evidence,
+    )
 
 
 def _or_none(value: float) -> float | None:

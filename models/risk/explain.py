@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, Final
+from typing import Final
 
+from models.gpu import published
 from models.gpu.slots import DBE, SBE
 from models.gpu.state import GpuState
 from models.risk.features import FEATURES
@@ -15,32 +16,28 @@ from schemas.ids import digest
 from schemas.risk_score import Contribution, RiskScore
 from schemas.times import format_time
 
-SAID_KEY: Final = "risk"
 EMIT_SECONDS: Final = 6 * 3600.0
 # The features that carry the four parts of the rule score, in their order.
 PARTS: Final = ("ecc_correctable_7d", "ecc_uncorrectable_30d", "throttle_events_7d", "thermal_excess_ratio")
 LEAST_LOG_ODDS: Final = 1e-6
 
 
-def due(risk: Risk, said: Mapping[str, Any] | None, time: float) -> bool:
-    """Tell whether a RiskScore is to be said: the first, a change of level, or 6 h of event time.
+def due(risk: Risk, last: published.Risk | None, time: float) -> bool:
+    """Tell whether a RiskScore is to be published: the first, a change of level, or 6 h of event time.
 
     Parameters
     ----------
-    said
-        ``state.said.get("risk")``, as :func:`remember` left it.
+    last
+        What :func:`to_published` kept.
     time
         Event time of the sample (epoch s).
     """
-    if said is None:
-        return True
-    return bool(said["level"] != risk.level or time - said["at"] >= EMIT_SECONDS)
+    return last is None or last.level != risk.level or time - last.at >= EMIT_SECONDS
 
 
-def remember(state: GpuState, risk: Risk) -> None:
-    """Keep in the state what was said."""
-    state.said[SAID_KEY] = {"level": risk.level, "at": state.time}
-    state.evidence_dirty = True
+def to_published(risk: Risk, time: float) -> published.Risk:
+    """Return what to keep in ``state.published.risk`` when the risk is published at ``time`` (epoch s)."""
+    return published.Risk(level=risk.level, at=time)
 
 
 def feature_values(state: GpuState, risk: Risk) -> dict[str, float | None]:

@@ -39,7 +39,7 @@ from models.gpu.windows import (
     TEMP_SQUARE,
     UTIL,
 )
-from models.risk.history import Decayed
+from models.risk.history import sums_at
 
 FEATURES_VERSION: Final = 1
 CLIP: Final = 4.0
@@ -114,6 +114,7 @@ SLOW: Final = (
 )
 FEATURES: Final = FAST + SLOW
 NAMES: Final = tuple(feature.name for feature in FEATURES)
+_NO_EVENTS: Final = (0.0, 0.0, 0.0)
 
 # Whatever of ``lasting`` the slow features, the floors and the limits depend on; one tuple tells a change.
 _LASTING: Final = itemgetter(
@@ -143,9 +144,7 @@ def flags_of(lasting: tuple[float, ...]) -> bool:
     return failed > 0.0 or sram > 0.0 or unrepairable > 0.0
 
 
-def slow_values(
-    state: GpuState, history: dict[str, Decayed], lasting: tuple[float, ...], deployed_at: float | None
-) -> list[float]:
+def slow_values(state: GpuState, lasting: tuple[float, ...], deployed_at: float | None) -> list[float]:
     """Return the values of :data:`SLOW`, NaN where not measured.
 
     They are a function of the closed hours, the events and the lasting values alone, taken at the start of
@@ -171,21 +170,8 @@ def slow_values(
         recovery,
         _,
     ) = lasting
-    events = [
-        history[group].at(at, tau) if group in history else 0.0
-        for group, tau in (
-            ("memory", 0),
-            ("memory", 1),
-            ("memory", 2),
-            ("lost", 0),
-            ("lost", 1),
-            ("lost", 2),
-            ("controller", 0),
-            ("controller", 1),
-            ("link", 1),
-            ("application", 0),
-        )
-    ]
+    events = {group: sums_at(counted, at) for group, counted in state.remembered.risk_history.items()}
+    controller = events.get("controller", _NO_EVENTS)
     return [
         mean,
         sqrt(max(square - mean * mean, 0.0)) if mean == mean else nan,
@@ -198,7 +184,12 @@ def slow_values(
         week.sums[LINK_ERRORS],
         _gap_ratio(state, at),
         (at - deployed_at) / DAY_SECONDS if deployed_at is not None else nan,
-        *events,
+        *events.get("memory", _NO_EVENTS),
+        *events.get("lost", _NO_EVENTS),
+        controller[0],
+        controller[1],
+        events.get("link", _NO_EVENTS)[1],
+        events.get("application", _NO_EVENTS)[0],
         failed,
         pending,
         sram,

@@ -25,7 +25,7 @@ from models.gpu.windows import (
 from models.health.profile import Profile
 from models.health.thermal import judged_by_margin, limits
 from models.risk.features import FAST, SLOW, flags_of, lasting_of, scale_into, slow_values
-from models.risk.history import Decayed, load, take
+from models.risk.history import take
 from models.risk.online import RiskModel
 from models.risk.rules import (
     REPLACE_FLOOR,
@@ -81,7 +81,6 @@ class Risk:
         "evidence_floor",
         "fast",
         "fleet_probability_30d",
-        "history",
         "level",
         "points",
         "probability_7d",
@@ -92,7 +91,6 @@ class Risk:
     )
 
     def __init__(self, state: GpuState) -> None:
-        self.history: dict[str, Decayed] = load(state)
         self.risk_score = 0
         self.level: RiskLevel = "low"
         self.probability_7d = self.probability_30d = self.fleet_probability_30d = 0.0
@@ -115,7 +113,7 @@ class Risk:
     @property
     def slow(self) -> list[float]:
         """Return the slow features' values, as of the start of the open hour; built when asked for."""
-        return slow_values(self.state, self.history, self._lasting, self._deployed_at)
+        return slow_values(self.state, self._lasting, self._deployed_at)
 
     @property
     def x(self) -> list[float]:
@@ -128,7 +126,7 @@ class Risk:
         """Count new events, then tell whether anything that the cache stands for has changed."""
         evidence = state.evidence
         if evidence:
-            if take(state, self.history) or self._kinds != tuple(evidence):
+            if take(state) or self._kinds != tuple(evidence):
                 return True
         elif self._kinds:
             return True
@@ -144,7 +142,7 @@ class Risk:
         """Fill what is constant until :meth:`is_stale` says otherwise."""
         lasting = lasting_of(state)
         scaled = [0.0] * len(SLOW)
-        scale_into(scaled, SLOW, slow_values(state, self.history, lasting, deployed_at), 0)
+        scale_into(scaled, SLOW, slow_values(state, lasting, deployed_at), 0)
         self._weights = model.weights[:FAST_COUNT]
         self._base = model.bias + sum(map(mul, model.weights[FAST_COUNT:], scaled))
         self._warm_hot = limits(state, profile)
@@ -222,7 +220,7 @@ def assess(state: GpuState, model: RiskModel, profile: Profile, deployed_at: flo
     Risk
         ``state.risk``, filled again: read it before the next sample of that GPU.
     """
-    risk: Risk | None = state.risk
+    risk = state.risk
     if risk is None:
         risk = state.risk = Risk(state)
     if risk.is_stale(state, model, profile, deployed_at):

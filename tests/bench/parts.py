@@ -53,6 +53,8 @@ def measure(kind: str, gpus: int = 50, ticks: int = 200) -> dict[str, float]:
     pairs = [(state, sample_of[state.gpu_id]) for state in last] * 40
     scores = last[0].scores
     risk = last[0].risk
+    assert scores is not None
+    assert risk is not None
     parts["evidence and scores"] = microseconds(
         lambda: [_judge(state, bundle.profile) for state, _ in pairs], len(pairs)
     )
@@ -64,8 +66,8 @@ def measure(kind: str, gpus: int = 50, ticks: int = 200) -> dict[str, float]:
             [
                 (
                     lifecycle.due(state, event_time=state.time, clock=state.append_time, rules=bundle.rules),
-                    xid.take_events(state, sample, bundle.catalogue),
-                    rules.evaluate(state, sample, scores, risk, bundle.rules, ()),
+                    xid.take_events(state, sample, bundle.catalogue, taken=True),
+                    rules.evaluate(state, sample, scores, risk, bundle.rules, (), taken=True),
                 )
                 for state, sample in pairs
             ]

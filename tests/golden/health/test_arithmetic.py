@@ -9,9 +9,10 @@ from math import isnan
 import pytest
 
 from models.gpu.state import GpuState
-from models.health.explain import health_score, rounded
+from models.health.explain import health_score
 from models.health.load_model import LoadModel
 from models.health.overall import score
+from schemas.health_score import whole
 from tests.unit.models.health.gpu import HEALTHY, PROFILE, Gpu
 
 # One hour of steady samples: mean and max are then the value itself.
@@ -132,7 +133,7 @@ def test_one_percent_of_slowdown_costs_11_and_five_percent_38() -> None:
                 float(gpu.metrics["sw_thermal_slowdown_seconds_total"] or 0.0) + 10.0 * share * 60 / 59
             )
             scores = gpu.tick()
-        assert rounded(100.0 - scores.thermal) == points
+        assert whole(100.0 - scores.thermal) == points
 
 
 def test_power_instability_above_50_watts_costs_a_point_for_2_watts() -> None:

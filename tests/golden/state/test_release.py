@@ -6,10 +6,13 @@ import base64
 import zlib
 from pathlib import Path
 
+import msgspec
 import orjson
 import pytest
 
 from agents.score.partition import ScorePartition
+from models.gpu import packing
+from models.gpu.state import GpuState
 from schemas.signals import INDEX
 from tests.golden.state.gpu import GPU, INTERVAL_SECONDS, START, alerts, chunk, partition
 
@@ -24,6 +27,20 @@ def restored() -> ScorePartition:
     one.restored(RECORDED["extra"], fresh=False)
     one.reset_deadlines(START + 150 * INTERVAL_SECONDS)
     return one
+
+
+def test_what_was_published_and_remembered_is_written_as_it_was_read() -> None:
+    """The structs take every key of the map that 0.1.0 wrote, and write the same map: the version stays."""
+    (record,) = (
+        zlib.decompress(base64.b64decode(record))
+        for key, record in RECORDED["records"].items()
+        if base64.b64decode(key).endswith(b"\x00e")
+    )
+    before = msgspec.msgpack.decode(record)
+    assert {"health", "inputs", "risk", "advice", "status"} <= set(before["said"])
+    state = GpuState(GPU, "")
+    packing.unpack_evidence(state, record)
+    assert msgspec.msgpack.decode(packing.pack_evidence(state)) == before
 
 
 def test_what_was_open_stays_open_and_ends_under_its_own_incident() -> None:

@@ -103,10 +103,11 @@ class Bench:
                 rules=self.rules,
             )
         )
-        if sample.has_metrics and not time <= state.time:
+        taken = sample.has_metrics and not time <= state.time
+        if taken:
             state.update(sample)
-        occurrences = take_events(state, sample, CATALOGUE)
-        said += evaluate(state, sample, self.scores, self.risk, self.rules, occurrences)
+        occurrences = take_events(state, sample, CATALOGUE, taken=taken)
+        said += evaluate(state, sample, self.scores, self.risk, self.rules, occurrences, taken=taken)
         self.said += said
         return said
 

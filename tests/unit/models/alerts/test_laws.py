@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.alerts.alert_state import SEVERITY_RANK, AlertState
+from models.gpu.remembered import Remembered
 from schemas.alert import AlertEvent
 from tests.unit.models.alerts.bench import START, Bench, xid_event
 
@@ -67,7 +68,7 @@ def _story(moments: list[Moment], *, clock_moves: bool = False, restarts: bool =
             packed = msgspec.json.encode([alert.to_plain() for alert in gpu.state.alerts.values()])
             states = map(AlertState.from_plain, msgspec.json.decode(packed))
             gpu.state.alerts = {alert.key: alert for alert in states}
-            gpu.state.said = msgspec.json.decode(msgspec.json.encode(gpu.state.said))
+            gpu.state.remembered = msgspec.json.decode(msgspec.json.encode(gpu.state.remembered), type=Remembered)
         gpu.values.update(moment.changes)
         alone = moment.alone and moment.code is not None
         events = [] if moment.code is None else [xid_event(moment.code, time)]

@@ -37,7 +37,7 @@ def worked(hours: float = 30.0) -> Gpu:
 
 def test_healthy_h100_is_kept_where_the_guide_sells() -> None:
     gpu = worked()
-    said = advise(gpu.state, Scores(), gpu.state.risk, PRICES, None)
+    said = advise(gpu.state, Scores(), gpu.risk, PRICES, None)
     assert said is not None
     assert msgspec.json.decode(msgspec.json.encode(said), type=Recommendation) == said
     assert (said.action, said.guide_action, said.policy) == ("KEEP", "SELL", "expected_value")
@@ -53,17 +53,17 @@ def test_healthy_h100_is_kept_where_the_guide_sells() -> None:
 def test_said_on_a_change_of_action_only() -> None:
     gpu = worked()
     scores = Scores()
-    assert advise(gpu.state, scores, gpu.state.risk, PRICES, None) is not None
+    assert advise(gpu.state, scores, gpu.risk, PRICES, None) is not None
     gpu.state.evidence_dirty = False
     gpu.run(60.0)
-    assert advise(gpu.state, scores, gpu.state.risk, PRICES, None) is None
+    assert advise(gpu.state, scores, gpu.risk, PRICES, None) is None
     assert gpu.state.evidence_dirty is False  # nothing was valued, nothing to keep
     gpu.run(30 * HOUR, step=60.0)
     gpu.state.evidence_dirty = False
-    assert advise(gpu.state, scores, gpu.state.risk, PRICES, None) is None
+    assert advise(gpu.state, scores, gpu.risk, PRICES, None) is None
     assert gpu.state.evidence_dirty is True  # reviewed after a day, the same action
     gpu.run(10.0, row_remap_failed=1.0)
-    said = advise(gpu.state, scores, gpu.state.risk, PRICES, None)
+    said = advise(gpu.state, scores, gpu.risk, PRICES, None)
     assert said is not None
     assert (said.action, said.previous_action) == ("DECOMMISSION", "KEEP")
     assert any("replace_class" in reason for reason in said.reasons)
@@ -73,7 +73,7 @@ def test_said_on_a_change_of_action_only() -> None:
 def test_failed_memory_leaves_keep_by_the_numbers(flag: str) -> None:
     gpu = worked(3.0)
     gpu.run(60.0, **{flag: 1.0})
-    said = advise(gpu.state, Scores(20.0), gpu.state.risk, PRICES, None)
+    said = advise(gpu.state, Scores(20.0), gpu.risk, PRICES, None)
     assert said is not None
     assert said.action in ("SELL", "DECOMMISSION")
     assert said.expected_value_usd["KEEP"] < said.expected_value_usd[said.action]
@@ -83,7 +83,7 @@ def test_failed_within_warranty_is_claimed() -> None:
     gpu = worked(3.0)
     gpu.run(60.0, row_remap_failed=1.0)
     asset = Asset(gpu_id="GPU-1", warranty_expiry="2028-01-01")
-    said = advise(gpu.state, Scores(20.0), gpu.state.risk, PRICES, asset)
+    said = advise(gpu.state, Scores(20.0), gpu.risk, PRICES, asset)
     assert said is not None
     assert (said.action, said.warranty_claim) == ("DECOMMISSION", True)
 
@@ -91,7 +91,7 @@ def test_failed_within_warranty_is_claimed() -> None:
 def test_unknown_model_is_valued_as_the_default_with_low_confidence() -> None:
     gpu = worked(3.0)
     gpu.state.labels = {}
-    said = advise(gpu.state, Scores(), gpu.state.risk, PRICES, None)
+    said = advise(gpu.state, Scores(), gpu.risk, PRICES, None)
     assert said is not None
     assert (said.model, said.confidence) == (None, "low")
     assert any(reason.startswith("model_unknown") for reason in said.reasons)
@@ -100,17 +100,17 @@ def test_unknown_model_is_valued_as_the_default_with_low_confidence() -> None:
 def test_model_of_the_asset_list_stands_in_for_the_label() -> None:
     gpu = worked(3.0)
     gpu.state.labels = {}
-    found = situation(gpu.state, gpu.state.risk, PRICES, Asset(gpu_id="GPU-1", model="H200"))
+    found = situation(gpu.state, gpu.risk, PRICES, Asset(gpu_id="GPU-1", model="H200"))
     assert found.situation.price is PRICES.models["h200_sxm"]
 
 
 def test_first_sample_is_valued_by_the_owners_prior() -> None:
     gpu = Gpu()
     gpu.run(10.0)
-    found = situation(gpu.state, gpu.state.risk, PRICES, None)
+    found = situation(gpu.state, gpu.risk, PRICES, None)
     assert found.situation.occupied_ratio == pytest.approx(PRICES.assumptions.prior_occupied_ratio, abs=1e-3)
     assert found.occupancy_measured is False
-    said = advise(gpu.state, Scores(nan), gpu.state.risk, PRICES, None)
+    said = advise(gpu.state, Scores(nan), gpu.risk, PRICES, None)
     assert said is not None
     assert said.action == "KEEP"
     assert (said.health_score, said.confidence) == (None, "low")
@@ -119,7 +119,7 @@ def test_first_sample_is_valued_by_the_owners_prior() -> None:
 def test_measured_occupancy_replaces_the_prior() -> None:
     busy, idle = worked(100.0), Gpu()
     idle.run(100 * HOUR, step=60.0, sm_active_ratio=0.0, power_usage_watts=70.0)
-    ratios = [situation(gpu.state, gpu.state.risk, PRICES, None).situation.occupied_ratio for gpu in (busy, idle)]
+    ratios = [situation(gpu.state, gpu.risk, PRICES, None).situation.occupied_ratio for gpu in (busy, idle)]
     prior, weight = PRICES.assumptions.prior_occupied_ratio, PRICES.assumptions.prior_occupied_weight_hours
     assert ratios[0] == pytest.approx((100.0 + prior * weight) / (100.0 + weight), rel=1e-3)
     assert ratios[1] == pytest.approx((0.0 + prior * weight) / (100.0 + weight), rel=1e-3)
@@ -139,19 +139,20 @@ def test_another_action_must_be_better_by_the_margin() -> None:
 
 def test_should_decide_on_each_thing_that_moves() -> None:
     gpu = worked(2.0)
-    scores, risk = Scores(), gpu.state.risk
+    scores, risk = Scores(), gpu.risk
     advise(gpu.state, scores, risk, PRICES, None)
-    said = gpu.state.said[policy.SAID_KEY]
-    assert not should_decide(said, scores, risk, PRICES, None, gpu.now)
-    assert should_decide(said, scores, risk, PRICES, None, gpu.now + 24 * HOUR)
-    assert should_decide(said, Scores(69.0), risk, PRICES, None, gpu.now)
-    assert should_decide(said, Scores(nan), risk, PRICES, None, gpu.now)
-    assert should_decide(said, scores, risk, msgspec.structs.replace(PRICES, version=2), None, gpu.now)
+    last = gpu.state.published.advice
+    assert last is not None
+    assert not should_decide(last, scores, risk, PRICES, None, gpu.now)
+    assert should_decide(last, scores, risk, PRICES, None, gpu.now + 24 * HOUR)
+    assert should_decide(last, Scores(69.0), risk, PRICES, None, gpu.now)
+    assert should_decide(last, Scores(nan), risk, PRICES, None, gpu.now)
+    assert should_decide(last, scores, risk, msgspec.structs.replace(PRICES, version=2), None, gpu.now)
     asset = Asset(gpu_id="GPU-1", warranty_expiry="2027-01-01")
-    assert should_decide(said, scores, risk, PRICES, asset, gpu.now)
+    assert should_decide(last, scores, risk, PRICES, asset, gpu.now)
     gpu.note("lost")
     gpu.run(10.0)
-    assert should_decide(said, scores, risk, PRICES, None, gpu.now)
+    assert should_decide(last, scores, risk, PRICES, None, gpu.now)
 
 
 def test_all_figures_are_finite_for_a_first_bare_sample() -> None:

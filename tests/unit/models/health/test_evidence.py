@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
+from models.alerts.alert_state import FIRING, AlertState
 from models.health import evidence
 from models.health.overall import score
 from tests.unit.models.health.gpu import HEALTHY, PROFILE, START, Gpu
@@ -158,16 +157,21 @@ def test_a_failed_link_recovery_is_noted_by_its_increment() -> None:
     assert gpu.tick().overall == 39.0
 
 
-@dataclass
-class _Alert:
-    open: bool
-
-
 def test_a_thermal_slowdown_caps_only_while_it_fires() -> None:
     gpu = loaded(10.0)
-    gpu.state.alerts["thermal_slowdown"] = _Alert(open=False)
+    alert = AlertState(
+        "thermal_slowdown",
+        "thermal_slowdown",
+        "thermal",
+        gpu.time,
+        severity="error",
+        page=False,
+        summary="",
+        action="",
+    )
+    gpu.state.alerts[alert.key] = alert
     assert gpu.tick().overall == 100.0
-    gpu.state.alerts["thermal_slowdown"] = _Alert(open=True)
+    alert.phase = FIRING
     assert gpu.tick().overall == 69.0
     del gpu.state.alerts["thermal_slowdown"]
     assert gpu.tick().overall == 100.0

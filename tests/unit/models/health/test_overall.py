@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from math import isnan
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.health.coverage import MEMORY_REQUIRED, ratio
 from models.health.load_model import LoadModel
-from models.health.overall import Scores, moved, remember, score
+from models.health.overall import Scores, moved, score, to_published
 from tests.unit.models.health.gpu import HEALTHY, PROFILE, Gpu
 
 MODEL = LoadModel(idle_watts=100.0, full_load_watts=200.0, reference_clock_hertz=1.7e9, clock_exponent=0.0)
@@ -177,17 +178,13 @@ def test_a_steady_set_of_inputs_leaves_the_evidence_record_alone() -> None:
 # -- when to say -------------------------------------------------------------------------------------------
 
 
-def said_at(scores: Scores) -> dict[str, object]:
-    return dict(remember(scores))
-
-
 def test_the_first_scores_are_said() -> None:
     assert moved(Gpu().tick(), None)
 
 
 def test_steady_scores_are_said_every_15_minutes() -> None:
     gpu = Gpu(interval=10.0)
-    said = said_at(gpu.tick())
+    said = to_published(gpu.tick())
     for _ in range(89):
         assert not moved(gpu.tick(), said)
     assert moved(gpu.tick(), said)
@@ -196,7 +193,7 @@ def test_steady_scores_are_said_every_15_minutes() -> None:
 def test_a_whole_unrounded_point_is_said_and_less_is_not() -> None:
     gpu = Gpu(interval=60.0)
     gpu.tick()
-    said = said_at(gpu.tick())
+    said = to_published(gpu.tick())
     gpu.set(ecc_sbe_volatile_total=0.0)
     scores = gpu.tick()
     scores.memory = 99.0001
@@ -208,10 +205,10 @@ def test_a_whole_unrounded_point_is_said_and_less_is_not() -> None:
 def test_becoming_null_and_measured_again_is_said() -> None:
     gpu = Gpu(interval=60.0)
     scores = gpu.tick()
-    said = said_at(scores)
+    said = to_published(scores)
     scores.memory = float("nan")
     assert moved(scores, said)
-    null_said = said_at(scores)
+    null_said = to_published(scores)
     assert not moved(scores, null_said)
     scores.memory = 100.0
     assert moved(scores, null_said)
@@ -220,16 +217,16 @@ def test_becoming_null_and_measured_again_is_said() -> None:
 def test_evidence_that_costs_no_point_is_said() -> None:
     gpu = Gpu(interval=10.0)
     gpu.set(row_remap_failed=1.0)
-    said = said_at(gpu.tick())
+    said = to_published(gpu.tick())
     gpu.state.note("xid:64", gpu.time, history=False)
     scores = gpu.tick()
-    assert scores.overall == said["overall"]
+    assert scores.overall == said.overall
     assert moved(scores, said)
 
 
-def test_what_is_kept_of_a_record_is_plain() -> None:
+def test_a_null_score_is_kept_as_none() -> None:
     scores = Gpu().set(gpu_temp_celsius=None).tick()
-    assert remember(scores) == {
+    assert msgspec.to_builtins(to_published(scores)) == {
         "at": scores.time,
         "overall": 100.0,
         "thermal": None,

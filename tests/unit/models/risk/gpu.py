@@ -48,6 +48,12 @@ class Gpu:
             assess(self.state, self.model, self.profile, deployed_at)
         return assess(self.state, self.model, self.profile, deployed_at)
 
+    @property
+    def risk(self) -> Risk:
+        """The risk after the last sample."""
+        assert self.state.risk is not None
+        return self.state.risk
+
     def note(self, kind: str, at: float | None = None) -> None:
         """Put evidence of ``kind`` at ``at``, as a rule or an XID would."""
         time = self.now if at is None else at

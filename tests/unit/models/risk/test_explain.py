@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from models.risk.explain import SAID_KEY, due, remember, risk_score
+from models.risk.explain import due, risk_score, to_published
 from models.risk.features import NAMES
 from schemas.risk_score import RiskScore
 from tests.unit.models.risk.gpu import Gpu
@@ -58,12 +58,11 @@ def test_record_id_is_a_function_of_what_it_says() -> None:
 def test_due_first_then_on_a_level_and_each_six_hours() -> None:
     gpu = Gpu()
     risk = gpu.run(10.0)
-    assert due(risk, gpu.state.said.get(SAID_KEY), gpu.now)
-    remember(gpu.state, risk)
-    said = gpu.state.said[SAID_KEY]
+    assert due(risk, gpu.state.published.risk, gpu.now)
+    last = to_published(risk, gpu.now)
     risk = gpu.run(HOUR)
-    assert not due(risk, said, gpu.now)
-    assert not due(risk, said, said["at"] + 6 * HOUR - 1.0)
-    assert due(risk, said, said["at"] + 6 * HOUR)
+    assert not due(risk, last, gpu.now)
+    assert not due(risk, last, last.at + 6 * HOUR - 1.0)
+    assert due(risk, last, last.at + 6 * HOUR)
     risk = gpu.run(10.0, ecc_dbe_volatile_total=1.0)
-    assert due(risk, said, gpu.now)
+    assert due(risk, last, gpu.now)

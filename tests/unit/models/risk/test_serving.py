@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from math import isfinite
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.gpu.remembered import Remembered
 from models.risk import online
 from models.risk.features import FEATURES, NAMES
 from models.risk.serving import assess, probability
@@ -113,7 +113,8 @@ def test_a_dropped_cache_changes_nothing() -> None:
 def test_history_survives_packing_as_plain_values() -> None:
     gpu = troubled(online.prior_model())
     before = gpu.run(10.0).probability_30d
-    gpu.state.said = json.loads(json.dumps(gpu.state.said))
+    packed = msgspec.msgpack.encode(gpu.state.remembered)
+    gpu.state.remembered = msgspec.msgpack.decode(packed, type=Remembered)
     gpu.state.risk = None
     after = assess(gpu.state, gpu.model, gpu.profile)
     assert after.probability_30d == before
@@ -138,11 +139,11 @@ def test_events_within_an_hour_are_one() -> None:
     for kind in ("dbe", "xid:48", "xid:94"):
         gpu.note(kind)
         gpu.run(10.0)
-    assert gpu.state.said["risk_history"]["memory"][1:] == [1.0, 1.0, 1.0]
+    assert msgspec.to_builtins(gpu.state.remembered.risk_history["memory"])[1:] == [1.0, 1.0, 1.0]
     gpu.run(2 * HOUR)
     gpu.note("dbe")
     gpu.run(10.0)
-    assert gpu.state.said["risk_history"]["memory"][1] == pytest.approx(2.0, abs=0.05)
+    assert gpu.state.remembered.risk_history["memory"].sum_7d == pytest.approx(2.0, abs=0.05)
 
 
 @pytest.mark.parametrize("kind", ["xid_latched:79", "corrected_storm", "xid:45", "xid:99999"])
@@ -150,7 +151,7 @@ def test_what_is_no_hardware_event_is_no_history(kind: str) -> None:
     gpu = Gpu()
     gpu.note(kind, gpu.now)
     risk = gpu.run(20.0)
-    assert "risk_history" not in gpu.state.said
+    assert gpu.state.remembered.risk_history == {}
     assert risk.probability_30d == pytest.approx(risk.fleet_probability_30d)
 
 
