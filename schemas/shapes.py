@@ -8,6 +8,7 @@ not fit is decoded anew by :func:`schemas.raw.decode`, so no outcome depends on 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import copysign
 from typing import Any, Final
 
@@ -16,14 +17,20 @@ import msgspec
 from schemas.raw import HOST_PREFIX, MAX_MESSAGE_BYTES, RawMessage, checked, decode
 from schemas.sample import Fitted, Plan, plan_of, scale
 
-_SHAPE_LIMIT: Final = 256
-_SEEN_LIMIT: Final = 1024
-_KEY_LIMIT: Final = 100_000
 _MAX_NAMES: Final = 512
 _MAX_NAMES_LENGTH: Final = 16_384
 # A source that often has a text or a blank would pay for both ways: it is tried again only after so many messages.
 _REST_MESSAGES: Final = 50
 _values: Final = msgspec.structs.astuple
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeLimits:
+    """How many ``shapes``, names ``seen`` once, and record ``keys`` are held at most."""
+
+    shapes: int = 256
+    seen: int = 1024
+    keys: int = 100_000
 
 
 class _Shape:
@@ -67,6 +74,9 @@ class _Shape:
         return message, (plan, values)
 
 
+_LIMITS: Final = ShapeLimits()
+
+
 class Shapes:
     """Decodes messages, by the shape that the last message of the same record key had.
 
@@ -74,9 +84,12 @@ class Shapes:
     ----------
     rest_messages
         After a message that did not fit, so many of its key go the exact way.
+    limits
+        Bounds of what is held: names and keys come from outside.
     """
 
-    def __init__(self, rest_messages: int = _REST_MESSAGES) -> None:
+    def __init__(self, rest_messages: int = _REST_MESSAGES, limits: ShapeLimits = _LIMITS) -> None:
+        self._limits = limits
         self._rest_messages = rest_messages
         self._last: dict[bytes | None, _Shape] = {}
         self._rest: dict[bytes | None, int] = {}
@@ -116,7 +129,7 @@ class Shapes:
         return len(self._last), len(self._rest), len(self._compiled), len(self._seen)
 
     def _wait(self, key: bytes | None) -> None:
-        if len(self._rest) >= _KEY_LIMIT:
+        if len(self._rest) >= self._limits.keys:
             self._rest.clear()
         self._rest[key] = self._rest_messages
 
@@ -124,7 +137,7 @@ class Shapes:
         names = tuple(message.metrics)
         if names not in self._compiled and names not in self._seen:
             # Names seen once may never come again: compiling is for those that do.
-            if len(self._seen) >= _SEEN_LIMIT:
+            if len(self._seen) >= self._limits.seen:
                 self._seen.clear()
             if sum(map(len, names)) <= _MAX_NAMES_LENGTH:
                 self._seen.add(names)
@@ -135,13 +148,13 @@ class Shapes:
         if shape is None or message.gpu_id.startswith(HOST_PREFIX):
             self._wait(key)
             return
-        if len(self._last) >= _KEY_LIMIT:
+        if len(self._last) >= self._limits.keys:
             self._last.clear()
         self._last[key] = shape
 
     def _shape(self, names: tuple[str, ...]) -> _Shape | None:
         if names not in self._compiled:
-            if len(self._compiled) >= _SHAPE_LIMIT:
+            if len(self._compiled) >= self._limits.shapes:
                 return None
             self._compiled[names] = _compile(names)
         return self._compiled[names]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from asyncpg.exceptions import DeadlockDetectedError, LockNotAvailableError
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from schemas.errors import ShutdownError
 from streams.db.files import SQL_DIR, queries
@@ -20,7 +20,11 @@ from streams.settings import Settings
 Part = Literal["metrics", "assets"]
 Flavour = Literal["plain", "timescale"]
 # Between the tries of a migration that found a table locked; with 2 s a try (`limit_lock_wait`) about 50 s in all.
-PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
+UNTIL_UNLOCKED: Final = AsyncRetrying(
+    retry=retry_if_exception_type((LockNotAvailableError, DeadlockDetectedError)),
+    stop=stop_after_attempt(8),
+    wait=wait_exponential(multiplier=0.5, max=8.0),
+)
 LEAST_TIMESCALE: Final = (2, 18, 1)
 
 
@@ -85,9 +89,24 @@ async def migrate(settings: Settings) -> MigrationReport:
 
 
 async def migrate_part(
-    connection: Connection, part: Part, directory: Path | None = None
+    connection: Connection,
+    part: Part,
+    directory: Path | None = None,
+    *,
+    retrying: AsyncRetrying = UNTIL_UNLOCKED,
 ) -> tuple[Flavour, list[str], list[str]]:
-    """Apply what is missing of ``part``; return the flavour, the files applied and those present before."""
+    """Apply what is missing of ``part``; return the flavour, the files applied and those present before.
+
+    Parameters
+    ----------
+    retrying
+        How often, and after which pauses, a migration that found a table locked is tried again.
+
+    Raises
+    ------
+    MigrationError
+        As :func:`migrate`.
+    """
     sql = queries("migrations")
     await sql.lock(connection)
     try:
@@ -105,7 +124,7 @@ async def migrate_part(
                 )
         applied = [m for m in wanted if m.file not in known]
         for migration in applied:
-            await _apply(connection, sql, part, migration)
+            await _apply(connection, sql, part, migration, retrying)
         prefix = f"{part}/"
         return flavour, [prefix + m.file for m in applied], [prefix + m.file for m in wanted if m.file in known]
     finally:
@@ -133,21 +152,21 @@ def refuse_old_timescale(version: str) -> None:
         )
 
 
-async def _apply(connection: Connection, sql: Any, part: Part, migration: Migration) -> None:
-    for pause_seconds in (*PAUSES_SECONDS, None):
-        try:
-            async with connection.transaction():
-                await connection.execute(sql.limit_lock_wait.sql)
-                await connection.execute(migration.text)
-                await sql.record(connection, part=part, file=migration.file, checksum=migration.checksum)
-            return
-        except (LockNotAvailableError, DeadlockDetectedError) as error:
-            if pause_seconds is None:
-                raise MigrationError(
-                    f"{part}/{migration.file} found a table locked in {len(PAUSES_SECONDS) + 1} tries ({error}); "
-                    "nothing of it was applied: end the long transaction (pg_stat_activity), then migrate again"
-                ) from error
-            await asyncio.sleep(pause_seconds)
+async def _apply(connection: Connection, sql: Any, part: Part, migration: Migration, retrying: AsyncRetrying) -> None:
+    async def once() -> None:
+        async with connection.transaction():
+            await connection.execute(sql.limit_lock_wait.sql)
+            await connection.execute(migration.text)
+            await sql.record(connection, part=part, file=migration.file, checksum=migration.checksum)
+
+    try:
+        await retrying(once)
+    except RetryError as error:
+        last = error.last_attempt
+        raise MigrationError(
+            f"{part}/{migration.file} found a table locked in {last.attempt_number} tries ({last.exception()}); "
+            "nothing of it was applied: end the long transaction (pg_stat_activity), then migrate again"
+        ) from error
 
 
 async def _flavour(connection: Connection, known: dict[str, str]) -> Flavour:

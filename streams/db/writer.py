@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -56,10 +56,20 @@ class Writer:
         How long plain PostgreSQL keeps raw rows: younger days get a partition each.
     monotonic
         Clock for :meth:`age_seconds`.
+    open_connection
+        Opens a connection to ``dsn``.
     """
 
-    def __init__(self, dsn: str, raw_retention: timedelta, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        raw_retention: timedelta,
+        monotonic: Callable[[], float],
+        *,
+        open_connection: Callable[[str], Awaitable[Connection]] = connect,
+    ) -> None:
         self._dsn = dsn
+        self._open_connection = open_connection
         self._raw_retention = raw_retention
         self._monotonic = monotonic
         self._makers = {table.topic: RowMaker(table) for table in EVENT_TABLES}
@@ -170,7 +180,7 @@ class Writer:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             try:
-                self._connection = await connect(self._dsn)
+                self._connection = await self._open_connection(self._dsn)
                 self._is_plain = await queries("writes").is_plain(self._connection)
             except DATABASE_ERRORS as error:
                 raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error

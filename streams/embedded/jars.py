@@ -6,16 +6,22 @@ import hashlib
 import http.client
 import json
 import os
-import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
 from schemas.errors import ShutdownError
 
-_ATTEMPTS = 5
+# A name server or a repository that fails once is common when many files are asked for at a time.
+PATIENT = Retrying(
+    retry=retry_if_exception_type((OSError, http.client.HTTPException)),
+    stop=stop_after_attempt(5),
+    wait=wait_exponential(multiplier=1.0),
+)
 _CONNECTIONS = 4
 _STAMP = "verified.json"
 
@@ -50,11 +56,24 @@ def install_jars(
     maven_url: str,
     progress: Callable[[str], None] = lambda line: None,
     abandoned: Callable[[], bool] = lambda: False,
+    retrying: Retrying = PATIENT,
 ) -> list[Path]:
     """Return the jars' paths in ``folder``, each one verified against the pinned list.
 
     A file that lacks or differs from the stamp of an earlier verification (size and modification time) is
-    hashed again; a missing one is downloaded, hashed, and only then given its name.
+    hashed again; a missing one is downloaded, hashed, and only then given its name. A proxy is taken from the
+    environment (``https_proxy``), as everywhere in Python.
+
+    Parameters
+    ----------
+    maven_url
+        Repository or mirror, ``file:`` too.
+    progress
+        Told what is downloaded.
+    abandoned
+        Asked before each file whether to stop.
+    retrying
+        How often, and after which pauses, a file is asked for again.
 
     Raises
     ------
@@ -69,7 +88,7 @@ def install_jars(
     if missing:
         progress(f"downloading {len(missing)} jars (45 MB in all) from {maven_url}")
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            list(pool.map(lambda jar: abandoned() or _download(jar, folder, maven_url), missing))
+            list(pool.map(lambda jar: abandoned() or _download(jar, folder, maven_url, retrying), missing))
     if abandoned():
         raise ShutdownError("the download was abandoned")
     for jar in jars:
@@ -103,29 +122,24 @@ def _require(jar: Jar, path: Path | str, digest: str) -> None:
         )
 
 
-def _download(jar: Jar, folder: Path, maven_url: str) -> bool:
+def _download(jar: Jar, folder: Path, maven_url: str, retrying: Retrying) -> bool:
     url = f"{maven_url.rstrip('/')}/{jar.path}"
-    body = _fetch(url)
+    try:
+        body = retrying(_fetch, url)
+    except RetryError as error:
+        raise ShutdownError(
+            f"cannot download {url}: {error.last_attempt.exception()}. Set GPU_HEALTH_MAVEN_URL to a mirror, or "
+            f"GPU_HEALTH_BROKER to a Kafka that runs elsewhere."
+        ) from error
     _require(jar, url, hashlib.sha256(body).hexdigest())
     _replace(folder / jar.file_name, body)
     return True
 
 
 def _fetch(url: str) -> bytes:
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            with urllib.request.urlopen(url, timeout=60) as response:
-                body: bytes = response.read()
-                return body
-        # A name server or a repository that fails once is common when many files are asked for at a time.
-        except (OSError, http.client.HTTPException) as error:
-            if attempt == _ATTEMPTS:
-                raise ShutdownError(
-                    f"cannot download {url}: {error}. Set GPU_HEALTH_MAVEN_URL to a mirror, or "
-                    f"GPU_HEALTH_BROKER to a Kafka that runs elsewhere."
-                ) from error
-            time.sleep(0.5 * 2**attempt)
-    raise AssertionError("unreachable")
+    with urllib.request.urlopen(url, timeout=60) as response:
+        body: bytes = response.read()
+        return body
 
 
 def _replace(path: Path, body: bytes) -> None:

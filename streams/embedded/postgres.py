@@ -12,7 +12,7 @@ from urllib.parse import quote
 import asyncpg
 
 from streams.embedded.leftover import end_leftover
-from streams.embedded.postgres_place import Place, choose_place
+from streams.embedded.postgres_place import Machine, Place, choose_place
 from streams.embedded.process import ChildCrashed, describe_exit, ended, spawn, stop
 from streams.settings import Settings
 
@@ -30,10 +30,12 @@ class EmbeddedPostgres:
         Folder under which its data is kept (elsewhere for root: see :mod:`streams.embedded.postgres_place`).
     durable
         Whether commits are flushed to the disk; tests need no such care.
+    machine
+        Where it runs; None: here.
     """
 
-    def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
-        self.place: Place = choose_place(data_dir)
+    def __init__(self, data_dir: Path, *, durable: bool = True, machine: Machine | None = None) -> None:
+        self.place: Place = choose_place(data_dir, machine or Machine.here())
         self.log_path = data_dir.absolute() / "postgres.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._durable = durable

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import has_lz4
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_exponential
+from tenacity.wait import wait_base
 
 from schemas.topics import METRICS_RAW
 from streams.kafka.clients import client_options
@@ -24,8 +26,7 @@ Record = tuple[bytes | None, bytes]
 _BUFFER_BYTES: Final = 64 * 1024 * 1024
 _BATCH_RECORDS: Final = 1000
 _START_SECONDS: Final = 15.0
-_FIRST_PAUSE_SECONDS: Final = 0.2
-_LONGEST_PAUSE_SECONDS: Final = 5.0
+_PAUSES: Final = wait_exponential(multiplier=0.2, max=5.0)
 
 
 class BrokerUnreachable(Exception):
@@ -44,10 +45,23 @@ class RawProducer:
         Broker, security, topic prefix.
     buffer_bytes
         What may wait while the broker is away.
+    pauses
+        Between the tries to send what the broker did not take, in seconds.
+    connect
+        Makes the client.
     """
 
-    def __init__(self, settings: Settings, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        buffer_bytes: int = _BUFFER_BYTES,
+        pauses: wait_base = _PAUSES,
+        connect: Callable[..., Any] = AIOKafkaProducer,
+    ) -> None:
         self._settings = settings
+        self._connect = connect
+        self._until_taken = AsyncRetrying(retry=retry_if_result(bool), wait=pauses, before_sleep=self._say_once)
         self._topic = settings.topic(METRICS_RAW)
         self._buffer: deque[Record] = deque()
         self._buffer_bytes = buffer_bytes
@@ -72,7 +86,7 @@ class RawProducer:
             raise BrokerUnreachable(
                 "no broker is set: set GPU_HEALTH_BROKER=host:port (`gpu-health status` shows it)"
             )
-        producer = AIOKafkaProducer(
+        producer = self._connect(
             **client_options(self._settings),
             enable_idempotence=True,
             compression_type="lz4" if has_lz4() else None,
@@ -161,30 +175,30 @@ class RawProducer:
         await asyncio.sleep(0)
 
     async def _drain(self, producer: AIOKafkaProducer) -> None:
-        pause = _FIRST_PAUSE_SECONDS
-        batch: list[Record] = []
         while True:
-            if not batch:
-                async with self._changed:
-                    await self._changed.wait_for(lambda: bool(self._buffer))
-                while self._buffer and len(batch) < _BATCH_RECORDS:
-                    record = self._buffer.popleft()
-                    self._bytes -= len(record[1])
-                    batch.append(record)
-            self._in_flight = len(batch)
-            refused = self.refused
-            failed = await self._publish(producer, batch)
-            self.sent += len(batch) - len(failed) - (self.refused - refused)
-            self._in_flight = len(failed)
-            await self._wake()
-            if failed:
-                if pause == _FIRST_PAUSE_SECONDS:  # one report an outage
-                    log.warning("the broker does not take messages, trying again; %d wait", self.waiting)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            else:
-                pause = _FIRST_PAUSE_SECONDS
-            batch = failed
+            batch: list[Record] = []
+            async with self._changed:
+                await self._changed.wait_for(lambda: bool(self._buffer))
+            while self._buffer and len(batch) < _BATCH_RECORDS:
+                record = self._buffer.popleft()
+                self._bytes -= len(record[1])
+                batch.append(record)
+            await self._until_taken(self._deliver, producer, batch)
+
+    async def _deliver(self, producer: AIOKafkaProducer, batch: list[Record]) -> int:
+        """Send ``batch``, leave in it what has to be tried again, and return how many that are."""
+        self._in_flight = len(batch)
+        refused = self.refused
+        failed = await self._publish(producer, batch)
+        self.sent += len(batch) - len(failed) - (self.refused - refused)
+        batch[:] = failed
+        self._in_flight = len(batch)
+        await self._wake()
+        return len(batch)
+
+    def _say_once(self, state: RetryCallState) -> None:
+        if state.attempt_number == 1:  # one report an outage
+            log.warning("the broker does not take messages, trying again; %d wait", self.waiting)
 
     async def _publish(self, producer: AIOKafkaProducer, batch: list[Record]) -> list[Record]:
         """Send ``batch``; return what has to be tried again."""

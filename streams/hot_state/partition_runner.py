@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from agents.ports import Chunk, Clock, Output, PartitionLogic
 from schemas.errors import ShutdownError
 from streams.hot_state.guard import Verdict, admit
-from streams.hot_state.table import HotTable
+from streams.hot_state.table import StateTable
 from streams.transport.chunked import PartitionEnd
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class PartitionRunner:
         topic: str,
         partition: int,
         logic: PartitionLogic,
-        table: HotTable,
+        table: StateTable,
         *,
         interval_seconds: float,
         clock: Clock,

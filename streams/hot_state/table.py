@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -59,8 +59,26 @@ class Restored:
     fresh: bool
 
 
+class StateTable(Protocol):
+    """The state of one partition and the position that it was made from; the errors are those of HotTable."""
+
+    async def open(self, inputs: Iterable[tuple[str, int]], restore: Callable[[bytes, bytes], None]) -> Restored:
+        """Fence an older owner, give every live record to ``restore``, and return where to go on."""
+
+    async def checkpoint(
+        self,
+        checkpoint: Checkpoint,
+        positions: Mapping[tuple[str, int], int],
+        extra: Mapping[str, Any],
+    ) -> None:
+        """Commit outputs, states and positions, all or nothing."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+
 class HotTable:
-    """The state of one partition.
+    """The state of one partition, in Kafka.
 
     Parameters
     ----------
@@ -72,6 +90,8 @@ class HotTable:
         Partition of ``table_topic``.
     transactional_id
         One writer of the partition at a time has it; default: group and partition.
+    connect
+        Makes the producer.
     """
 
     def __init__(
@@ -82,7 +102,9 @@ class HotTable:
         role: str,
         partition: int,
         transactional_id: str = "",
+        connect: Callable[..., Any] = AIOKafkaProducer,
     ) -> None:
+        self._connect = connect
         self._settings = settings
         self._group = settings.group(role)
         self._tp = TopicPartition(settings.topic(table_topic), partition)
@@ -108,7 +130,7 @@ class HotTable:
             The broker is away.
         """
         inputs = list(inputs)
-        self._producer = AIOKafkaProducer(
+        self._producer = self._connect(
             transactional_id=self._transactional_id,
             transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +12,13 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 from aiokafka.structs import TopicPartition
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from agents.ports import Clock
 from schemas.side_input import InputKey, SideInput
@@ -28,10 +34,22 @@ log = logging.getLogger(__name__)
 # A later version becomes effective this far ahead, so that every worker has it when the first sample of its
 # time comes.
 LEAD_SECONDS: Final = 60.0
-_ATTEMPTS: Final = 10
-_RETRY_SECONDS: Final = 0.5
 _TRANSACTION_TIMEOUT_MS: Final = 10_000
 _READ_WAIT_MS: Final = 10
+
+
+def _say(state: RetryCallState) -> None:
+    log.info("Another process publishes side inputs at the same time; beginning again")
+
+
+# Without chance in the pauses two publishers would fence each other for ever.
+_UNTIL_ALONE: Final = AsyncRetrying(
+    retry=retry_if_exception_type(ProducerFenced),
+    stop=stop_after_attempt(10),
+    wait=wait_random_exponential(multiplier=0.5, max=5.0),
+    before_sleep=_say,
+    reraise=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +90,7 @@ async def publish_all(
 
     Two publishers at once do not give one version twice: the later one fences the earlier, which begins again.
     """
-    publications = list(publications)
-    for attempt in range(_ATTEMPTS):
-        try:
-            return await _attempt(settings, publications, clock or SystemClock())
-        except ProducerFenced:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            log.info("Another process publishes side inputs at the same time; beginning again")
-            # Without chance the two would fence each other for ever.
-            await asyncio.sleep(random.uniform(0.0, _RETRY_SECONDS * (attempt + 1)))
-    raise AssertionError("unreachable")
+    return await _UNTIL_ALONE(_attempt, settings, list(publications), clock or SystemClock())
 
 
 async def publish_files(settings: Settings) -> dict[str, int]:

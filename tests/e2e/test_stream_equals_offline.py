@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.ports import Output
@@ -40,8 +39,8 @@ from streams.roles.store_loop import StoreLoop
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
 from tests.chaos.truth import read_topic
+from tests.recorded import scrapes, traces
 
-RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "data"
 SAID = {
     HEALTH_SCORES: "gpu_health_scores",
     RISK_SCORES: "gpu_risk_scores",
@@ -65,12 +64,13 @@ def simulated() -> list[bytes]:
 
 
 def recorded() -> list[bytes]:
-    """Return every recorded scrape, and each tenth row of a recorded trace of eight GPUs."""
+    """Return every recorded scrape, and each tenth row of every recorded trace of eight GPUs."""
     messages: list[bytes] = []
-    for path in sorted((RECORDINGS / "dcgm").glob("*.txt")):
+    for path in scrapes():
         messages += read_recording(path, at=1_770_638_400.0)
-    trace = list(read_recording(RECORDINGS / "h100_10hz" / "t2_telemetry.csv"))
-    return messages + [value for index, value in enumerate(trace) if index // 8 % 10 == 0]
+    for path in traces():
+        messages += (value for index, value in enumerate(read_recording(path)) if index // 8 % 10 == 0)
+    return messages
 
 
 def offline(messages: Iterable[bytes]) -> Said:
@@ -198,7 +198,6 @@ async def test_stream_offline_and_database_say_the_same(settings: Settings, topi
     assert offline(stored) == expected
 
 
-@pytest.mark.skipif(not (RECORDINGS / "dcgm").is_dir(), reason="the recordings of real machines are not here")
 async def test_recordings_of_real_machines_say_the_same(settings: Settings, topics: Settings, tmp_path: Path) -> None:
     messages = recorded()
     expected = offline(messages)

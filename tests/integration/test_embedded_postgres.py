@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -14,8 +15,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from streams.embedded import postgres_place
 from streams.embedded.postgres import EmbeddedPostgres
+from streams.embedded.postgres_place import Machine, choose_place
 from streams.embedded.process import ChildCrashed
 
 
@@ -104,25 +105,22 @@ async def test_root_keeps_its_folder_closed(server_folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that the server's account cannot reach")
-async def test_root_may_keep_the_project_in_its_own_home(
-    server_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = postgres_place._installed_binaries().parents[1]
+async def test_root_may_keep_the_project_in_its_own_home(server_folder: Path) -> None:
+    package = Machine.here().binaries.parents[1]
     home = server_folder / "home"
     home.mkdir(mode=0o700)
     for folder in (package, package.with_name(f"{package.name}.libs")):
         if folder.exists():
             shutil.copytree(folder, home / folder.name)
     binaries = home / package.name / "pginstall" / "bin"
-    monkeypatch.setattr(postgres_place, "_installed_binaries", lambda: binaries)
-    monkeypatch.setattr(postgres_place, "_ROOT_HOME", server_folder / "var")
-    one = EmbeddedPostgres(home / ".gpu-health", durable=False)
+    machine = replace(Machine.here(), binaries=binaries, root_home=server_folder / "var")
+    one = EmbeddedPostgres(home / ".gpu-health", durable=False, machine=machine)
     assert one.place.binaries.is_relative_to(server_folder / "var")
     try:
         await one.start()
         assert await _fetch(one.dsn(), "SELECT 1") == 1
         assert stat.S_IMODE(home.stat().st_mode) == 0o700
         # The next start finds the copy whole.
-        assert postgres_place.choose_place(home / ".gpu-health") == one.place
+        assert choose_place(home / ".gpu-health", machine) == one.place
     finally:
         await one.stop()

@@ -1,13 +1,13 @@
-"""The hot state table on a real broker: fencing, restore, and what it refuses to go on from."""
+"""The hot state table on a real broker: the contract, and what only a broker has."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -25,20 +25,41 @@ from streams.kafka.clients import client_options
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
 from tests.chaos.truth import read_topic
+from tests.contract.hot_table import RAW_0, HotTableContract
 
-RAW_0 = (METRICS_RAW, 0)
+
+def table(settings: Settings, *, connect: Callable[..., Any] = AIOKafkaProducer) -> HotTable:
+    """Return the table of partition 0 of role score; not opened."""
+    return HotTable(settings, table_topic=STATE, role="score", partition=0, connect=connect)
 
 
-def table(settings: Settings, partition: int = 0) -> HotTable:
-    """Return a table of role score; not opened."""
-    return HotTable(settings, table_topic=STATE, role="score", partition=partition)
+class Tapped:
+    """Connects tables, and keeps the producer that the last one was given."""
+
+    def __init__(self) -> None:
+        self.producer: AIOKafkaProducer | None = None
+
+    def __call__(self, **options: Any) -> AIOKafkaProducer:
+        """Connect."""
+        self.producer = AIOKafkaProducer(**options)
+        return self.producer
+
+    async def begin_half(self, settings: Settings, value: bytes) -> AIOKafkaProducer:
+        """Begin a transaction with a state and an alert in it, and leave it open, as a crash would."""
+        assert self.producer is not None
+        await self.producer.begin_transaction()
+        await self.producer.send_and_wait(settings.topic(STATE), key=b"a", value=value, partition=0)
+        await self.producer.send_and_wait(settings.topic(ALERTS), key=b"a", value=value)
+        return self.producer
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[HotTable, Restored, dict[bytes, bytes]]]:
+async def opened(
+    settings: Settings, *, connect: Callable[..., Any] = AIOKafkaProducer
+) -> AsyncIterator[tuple[HotTable, Restored, dict[bytes, bytes]]]:
     """Open the table of partition 0."""
     states: dict[bytes, bytes] = {}
-    hot = table(settings)
+    hot = table(settings, connect=connect)
     try:
         restored = await hot.open([RAW_0], states.__setitem__)
         yield hot, restored, states
@@ -72,14 +93,6 @@ async def aborted_by_broker(settings: Settings) -> None:
         await reader.stop()
 
 
-@pytest.fixture
-def errors_collected() -> Iterator[None]:
-    """A fenced producer of aiokafka leaves a future whose error is logged when it is collected: not in the
-    next test."""
-    yield
-    gc.collect()
-
-
 @asynccontextmanager
 async def administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Open an admin client."""
@@ -102,17 +115,36 @@ async def recreate(settings: Settings, name: str) -> None:
     assert await ensure_topics(settings) == []
 
 
-async def test_states_and_position_come_back(topics: Settings) -> None:
-    """The newest value of each key, without tombstones; the position; what was stored beside it."""
-    await fill_raw(topics, 20)
-    async with opened(topics) as (hot, restored, states):
-        assert restored == Restored({RAW_0: 0}, {}, fresh=True)
-        assert states == {}
-        await hot.checkpoint(Checkpoint(states=[(b"a", b"1"), (b"b", b"1")]), {RAW_0: 7}, {"adopted": 1})
-        await hot.checkpoint(Checkpoint(states=[(b"a", b"2"), (b"b", None), (b"c", b"3")]), {RAW_0: 9}, {})
-    async with opened(topics) as (hot, restored, states):
-        assert restored == Restored({RAW_0: 9}, {}, fresh=False)
-        assert states == {b"a": b"2", b"c": b"3"}
+class KafkaGround:
+    """Tables on a broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def table(self) -> HotTable:
+        """Return another writer of the partition."""
+        return table(self._settings)
+
+    async def fill_raw(self, count: int) -> None:
+        """Send."""
+        await fill_raw(self._settings, count)
+
+    async def recreate_raw(self) -> None:
+        """Delete, create."""
+        await recreate(self._settings, METRICS_RAW)
+
+    async def alerts(self) -> list[bytes | None]:
+        """Read what is committed."""
+        return [record.value async for record in read_topic(self._settings, ALERTS)]
+
+
+class TestHotTable(HotTableContract):
+    """The suite on Kafka."""
+
+    @pytest.fixture
+    def ground(self, topics: Settings) -> KafkaGround:
+        """Return fresh topics."""
+        return KafkaGround(topics)
 
 
 async def test_outputs_lie_where_any_producer_would_put_them(topics: Settings) -> None:
@@ -144,34 +176,12 @@ async def test_a_checkpoint_larger_than_a_batch_is_whole(topics: Settings) -> No
         assert states == wanted
 
 
-@pytest.mark.expected_errors
-@pytest.mark.usefixtures("errors_collected")
-async def test_the_older_owner_is_fenced(topics: Settings) -> None:
-    """Nothing of a zombie's counts, and its table is of no use any more."""
-    async with opened(topics) as (zombie, _, _):
-        await zombie.checkpoint(Checkpoint(states=[(b"a", b"1")]), {RAW_0: 0}, {})
-        async with opened(topics) as (owner, _, _):
-            with pytest.raises(KafkaError):
-                await zombie.checkpoint(
-                    Checkpoint([Output(ALERTS, b"a", b"of the zombie")], [(b"a", b"zombie")]), {RAW_0: 0}, {}
-                )
-            with pytest.raises(ShutdownError):
-                await zombie.checkpoint(Checkpoint(), {RAW_0: 0}, {})
-            await owner.checkpoint(Checkpoint(states=[(b"b", b"2")]), {RAW_0: 0}, {})
-    async with opened(topics) as (_, _, states):
-        assert states == {b"a": b"1", b"b": b"2"}
-    assert [record async for record in read_topic(topics, ALERTS)] == []
-
-
 async def test_a_transaction_that_a_crash_left_open_does_not_count(topics: Settings) -> None:
     """The next owner ends it before it reads; no reader ever sees it."""
-    async with opened(topics) as (hot, _, _):
+    tapped = Tapped()
+    async with opened(topics, connect=tapped) as (hot, _, _):
         await hot.checkpoint(Checkpoint(states=[(b"a", b"1")]), {RAW_0: 0}, {})
-        producer = hot._producer
-        assert producer is not None
-        await producer.begin_transaction()
-        await producer.send_and_wait(topics.topic(STATE), key=b"a", value=b"open", partition=0)
-        await producer.send_and_wait(topics.topic(ALERTS), key=b"a", value=b"open")
+        await tapped.begin_half(topics, b"open")
         async with opened(topics) as (_, _, states):
             assert states == {b"a": b"1"}
     assert [record async for record in read_topic(topics, ALERTS)] == []
@@ -212,28 +222,6 @@ async def test_another_number_of_partitions_stops_the_worker(topics: Settings) -
             pass
 
 
-async def test_a_recreated_raw_topic_stops_the_worker(topics: Settings) -> None:
-    """Also where the new topic is longer than the old: its id is another."""
-    await fill_raw(topics, 10)
-    async with opened(topics) as (hot, _, _):
-        await hot.checkpoint(Checkpoint(), {RAW_0: 10}, {})
-    await recreate(topics, METRICS_RAW)
-    await fill_raw(topics, 30)
-    with pytest.raises(ShutdownError, match=r"deleted and created again.*group .*gpu-health-score"):
-        async with opened(topics):
-            pass
-
-
-async def test_a_position_beyond_the_end_stops_the_worker(topics: Settings) -> None:
-    """The raw topic lost records: nothing is silently skipped."""
-    await fill_raw(topics, 10)
-    async with opened(topics) as (hot, _, _):
-        await hot.checkpoint(Checkpoint(), {RAW_0: 11}, {})
-    with pytest.raises(ShutdownError, match=r"ends at 10.*up to 11"):
-        async with opened(topics):
-            pass
-
-
 async def test_a_recreated_state_topic_stops_the_worker(topics: Settings) -> None:
     """The group has processed something, and no state tells of it."""
     await fill_raw(topics, 10)
@@ -261,13 +249,10 @@ async def test_a_missing_topic_is_an_error(broker_settings: Settings) -> None:
 async def test_a_broker_killed_within_a_transaction(kafka_server: EmbeddedKafka, topics: Settings) -> None:
     """Killed -9 with a checkpoint half sent, and back after the transaction's time-out: the owner finds itself
     fenced, and what a new one reads is the checkpoint before."""
-    async with opened(topics) as (hot, _, _):
+    tapped = Tapped()
+    async with opened(topics, connect=tapped) as (hot, _, _):
         await hot.checkpoint(Checkpoint(states=[(b"a", b"1")]), {RAW_0: 0}, {})
-        producer = hot._producer
-        assert producer is not None
-        await producer.begin_transaction()
-        await producer.send_and_wait(topics.topic(STATE), key=b"a", value=b"half", partition=0)
-        await producer.send_and_wait(topics.topic(ALERTS), key=b"a", value=b"half")
+        producer = await tapped.begin_half(topics, b"half")
         assert kafka_server.process is not None
         kafka_server.process.kill()
         await asyncio.to_thread(kafka_server.process.wait)

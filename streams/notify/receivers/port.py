@@ -54,11 +54,12 @@ class Receiver(Protocol):
         """Send ``body`` once at ``now`` (epoch s); every way it can fail is an outcome, never an error."""
 
 
-class Table(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One table of receivers.toml; a kind adds its own fields."""
+class Table(Protocol):
+    """One table of receivers.toml, read."""
 
-    name: str
-    min_severity: Severity = "warning"
+    @property
+    def name(self) -> str:
+        """Return the receiver's name."""
 
     def receiver(self, environment: Mapping[str, str]) -> Receiver:
         """Return the receiver; secrets come from ``environment``.
@@ -68,7 +69,13 @@ class Table(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ShutdownError
             An address or a secret is unusable; the text names the repair, never a secret.
         """
-        raise NotImplementedError
+
+
+class Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the tables of all kinds have; a kind adds its own fields, and is a :class:`Table`."""
+
+    name: str
+    min_severity: Severity = "warning"
 
 
 @dataclass(frozen=True, slots=True)

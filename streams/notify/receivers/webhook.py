@@ -17,7 +17,7 @@ import aiohttp
 from schemas.alert import Severity
 from schemas.errors import ShutdownError
 from streams.notify.receivers.address import refuse_address
-from streams.notify.receivers.port import Attempt, Kind, Outcome, Table
+from streams.notify.receivers.port import Attempt, Fields, Kind, Outcome
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20.0, connect=10.0)
 _DETAIL_BYTES: Final = 300
@@ -32,7 +32,7 @@ _SECRET_PREFIX: Final = "whsec_"
 _SECRET_BYTES: Final = range(24, 65)
 
 
-class Webhook(Table, kw_only=True, forbid_unknown_fields=True):
+class Webhook(Fields, kw_only=True, forbid_unknown_fields=True):
     """``[[webhook]]`` in receivers.toml."""
 
     url: str

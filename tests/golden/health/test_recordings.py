@@ -14,12 +14,10 @@ from models.health.overall import score
 from schemas.raw import MetricValue, RawMessage, decode
 from schemas.sample import to_sample
 from schemas.signals import INDEX
+from tests.recorded import RECORDINGS, traces
 from tests.unit.models.health.gpu import PROFILE, START
 
-RECORDINGS = Path(__file__).resolve().parents[2] / "recordings"
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
-TRACES = {name: DATA / "h100_10hz" / f"{name}_telemetry.csv" for name in ("b1", "t2")}
-STOCK = DATA / "dcgm" / "upcloud_l40s_driver595.58.03.txt"
+STOCK = RECORDINGS / "dcgm" / "l40s_complete.txt"
 COLUMNS = {
     "power_w": "power_usage_watts",
     "temp_c": "gpu_temp_celsius",
@@ -30,13 +28,11 @@ COLUMNS = {
 }
 
 
-@pytest.mark.parametrize("name", TRACES)
-def test_healthy_h100s_stay_at_90_or_more(name: str) -> None:
-    if not TRACES[name].exists():
-        pytest.skip(f"the recording {TRACES[name].name} is not beside this checkout")
+@pytest.mark.parametrize("trace", traces(), ids=lambda path: path.stem)
+def test_healthy_h100s_stay_at_90_or_more(trace: Path) -> None:
     states: dict[str, GpuState] = {}
     lowest: dict[str, float] = {}
-    with TRACES[name].open(encoding="utf-8", newline="") as lines:
+    with trace.open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
             time = float(row["timestamp"])
             metrics: dict[str, MetricValue] = {
@@ -53,8 +49,6 @@ def test_healthy_h100s_stay_at_90_or_more(name: str) -> None:
 
 
 def test_a_stock_exporter_s_l40s_has_no_memory_score_and_says_why() -> None:
-    if not STOCK.exists():
-        pytest.skip(f"the recording {STOCK.name} is not beside this checkout")
     metrics: dict[str, MetricValue] = {}
     for line in STOCK.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):

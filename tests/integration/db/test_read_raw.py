@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
-import pytest
 
 from collectors.dcgm import messages
 from collectors.exposition import parse_exposition
@@ -18,10 +16,10 @@ from streams.db.read_raw import raw_messages, stored_messages
 from streams.db.writer import Writer
 from streams.settings import Settings
 from tests.integration.db.feeding import raw
+from tests.recorded import scrapes
 from tests.unit.agents.store.test_raw_rows import FULL, same
 
 START = datetime(2026, 2, 9, 12, tzinfo=UTC)
-RECORDINGS = Path(__file__).parents[3].parent / "shared" / "data" / "dcgm"
 
 
 async def read(settings: Settings, start: datetime, end: datetime) -> list[Sample]:
@@ -81,10 +79,9 @@ async def test_messages_are_in_the_guides_form(writer: Writer, migrated: Setting
     }
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings (../shared/data/dcgm) are not on this machine")
 async def test_recorded_scrapes_come_back_as_the_same_samples(writer: Writer, migrated: Settings) -> None:
     sent: dict[tuple[str, float], Sample] = {}
-    for number, file in enumerate(sorted(path for path in RECORDINGS.rglob("*") if path.is_file())):
+    for number, file in enumerate(scrapes()):
         at = START + timedelta(minutes=number)
         text = file.read_text(encoding="utf-8", errors="replace")
         scrape = parse_exposition(text)

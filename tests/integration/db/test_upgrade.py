@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tenacity import stop_after_attempt, wait_fixed
 
 from schemas.topics import ALERTS
-from streams.db import migrate as migrating
 from streams.db.files import SQL_DIR
 from streams.db.generate import write
-from streams.db.migrate import MigrationError, migrate, migrate_part
+from streams.db.migrate import UNTIL_UNLOCKED, MigrationError, migrate, migrate_part
 from streams.db.pool import Connection, connect
 from streams.db.writer import Writer
 from streams.settings import Settings
@@ -188,15 +188,15 @@ async def test_a_locked_table_is_tried_again(old: Connection, next_release: Path
 
 
 async def test_a_table_that_stays_locked_is_refused_by_name(
-    old: Connection, next_release: Path, database_dsn: str, monkeypatch: pytest.MonkeyPatch
+    old: Connection, next_release: Path, database_dsn: str
 ) -> None:
-    monkeypatch.setattr(migrating, "PAUSES_SECONDS", (0.1,))
+    twice = UNTIL_UNLOCKED.copy(stop=stop_after_attempt(2), wait=wait_fixed(0.1))
     other = await connect(database_dsn)
     try:
         async with other.transaction():
             await other.execute("LOCK TABLE gpu_alerts IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(MigrationError, match=r"metrics/900_added\.sql .* in 2 tries .* nothing of it"):
-                await migrate_part(old, "metrics", next_release)
+                await migrate_part(old, "metrics", next_release, retrying=twice)
         assert ("gpu_health_metrics", "new_signal") not in await all_columns(old)
         _, applied, _ = await migrate_part(old, "metrics", next_release)
         assert applied[-1] == "metrics/900_added.sql"

@@ -12,8 +12,9 @@ from agents.store.rows import EVENT_TABLES
 from schemas.ids import digest
 from schemas.topics import ALERTS, EVENTS, METRICS_RAW
 from streams.db.copy import DatabaseUnavailable
-from streams.db.pool import Connection
+from streams.db.pool import Connection, connect
 from streams.db.writer import Writer
+from streams.settings import Settings
 from tests.integration.db.feeding import event, raw, value
 from tests.unit.agents.view.records import ALERT, EVENT, EXAMPLES
 
@@ -102,16 +103,21 @@ async def test_text_that_postgresql_cannot_hold_is_stored_without_it(writer: Wri
     assert await database.fetchval("SELECT labels ->> 'pod' FROM gpu_health_metrics") == "a\ufffdb"
 
 
-async def test_while_the_database_is_away_nothing_is_forgotten(migrated: object, database: Connection) -> None:
+async def test_while_the_database_is_away_nothing_is_forgotten(migrated: Settings, database: Connection) -> None:
     name = await database.fetchval("SELECT current_database()")
-    dsn = migrated.metrics_dsn.get_secret_value()  # type: ignore[attr-defined]
-    away = Writer(dsn.replace(name, "no_such_database"), timedelta(days=7), time.monotonic)
+    is_away = True
+
+    async def connect_or_miss(dsn: str) -> Connection:
+        return await connect(dsn.replace(name, "no_such_database") if is_away else dsn)
+
+    dsn = migrated.metrics_dsn.get_secret_value()
+    away = Writer(dsn, timedelta(days=7), time.monotonic, open_connection=connect_or_miss)
     away.add(raw(NOW))
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable):
             await away.flush()
         assert away.pending == 1
-    away._dsn = dsn
+    is_away = False
     assert await away.flush() != {}
     assert await count(database, "gpu_health_metrics") == 1
     await away.close()

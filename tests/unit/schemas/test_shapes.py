@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import shapes
 from schemas.errors import InvalidMessage
 from schemas.raw import decode
 from schemas.sample import to_sample
-from schemas.shapes import Shapes
+from schemas.shapes import ShapeLimits, Shapes
 from schemas.signals import ALIASES
 from tests.bench.messages import fleet
 from tests.golden.incidents.scenario import Scenario
@@ -134,10 +133,8 @@ def test_two_names_of_one_signal_fit_only_where_they_agree(values: tuple[str, st
         assert outcome(value, known) == outcome(value, None)
 
 
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("_SHAPE_LIMIT", "_SEEN_LIMIT", "_KEY_LIMIT"):
-        monkeypatch.setattr(shapes, limit, 4)
-    known = Shapes()
+def test_what_is_kept_is_bounded() -> None:
+    known = Shapes(limits=ShapeLimits(shapes=4, seen=4, keys=4))
     for index in range(30):
         value = message([(f"name{index}", "1")])
         for _ in range(3):

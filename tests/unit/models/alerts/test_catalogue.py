@@ -14,9 +14,10 @@ from models.alerts.causes import CAUSES, CauseClass
 from models.alerts.rule_texts import XID_ACTIONS
 from models.alerts.rules_settings import decode_rules, load_rules
 from schemas.alert import Severity
+from tests.recorded import RECORDINGS
 
 CATALOGUE = load_catalogue()
-RECORDED = Path(__file__).parents[5] / "shared" / "data" / "xid" / "xid_catalog.csv"
+RECORDED = RECORDINGS / "xid" / "xid_actions.csv"
 
 
 def test_every_entry_is_of_the_known_words() -> None:
@@ -41,11 +42,10 @@ def test_the_field_s_critical_codes_are_critical(code: int) -> None:
 
 
 def test_actions_are_nvidia_s() -> None:
-    if not RECORDED.exists():
-        pytest.skip("needs ../shared/data/xid, which is absent")
     with RECORDED.open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            assert CATALOGUE.entry(int(row["code"])).immediate == row["immediate"]
+        told = {int(row["code"]): row["immediate"] for row in csv.DictReader(file)}
+    assert len(told) == 172
+    assert {code: CATALOGUE.entry(code).immediate for code in told} == told
 
 
 def test_a_damaged_catalogue_is_refused(tmp_path: Path) -> None:

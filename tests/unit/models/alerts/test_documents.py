@@ -9,10 +9,10 @@ import pytest
 from collectors.kernel_log import KernelLog
 from models.alerts.grouping import HOST_MISSING
 from models.alerts.rule_texts import ACTIONS
+from tests.recorded import rows, xid_lines
 from tests.unit.models.alerts.bench import Bench, xid_event
 
 ROOT = Path(__file__).parents[4]
-LINES = ROOT.parent / "shared" / "data" / "xid" / "xid_lines.tsv"
 XID_RULES = {"xid_hardware", "xid_driver", "xid_repeated", "recovery_action"}
 RULES = (set(ACTIONS) - {"ecc_contained"}) | XID_RULES | {HOST_MISSING}
 
@@ -23,14 +23,11 @@ def test_rule_has_its_runbook_and_its_place_in_the_table(rule: str) -> None:
     assert rule in (ROOT / "docs" / "alerts.md").read_text("utf-8")
 
 
-def test_recorded_lines_are_judged_without_an_error() -> None:
-    if not LINES.exists():
-        pytest.skip("needs ../shared/data/xid, which is absent")
+@pytest.mark.parametrize("lines", xid_lines(), ids=lambda path: path.parents[1].name)
+def test_recorded_lines_are_judged_without_an_error(lines: Path) -> None:
     judged = 0
-    for row in LINES.read_text("utf-8").splitlines():
-        if row.startswith("#") or row.count("\t") < 3:
-            continue
-        told = KernelLog(near=0.0).read(row.split("\t")[3])
+    for row in rows(lines):
+        told = KernelLog(near=0.0).read(row[3])
         if told is None or told.type != "xid":
             continue
         gpu = Bench()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ShutdownError
-from streams.embedded.jars import Jar, JarMismatch, install_jars, pinned_jars
+from streams.embedded.jars import PATIENT, Jar, JarMismatch, install_jars, pinned_jars
 
 _PATHS = ("org/one/1/one-1.jar", "org/two/2/two-2.jar")
 
@@ -67,12 +67,21 @@ def test_a_new_pin_is_checked_although_the_file_did_not_change(
         install_jars([Jar(_PATHS[0], "0" * 64)], folder, maven_url=repository.as_uri())
 
 
-def test_an_unreachable_repository_names_the_way_out(
-    jars: tuple[Jar, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.embedded.jars.time.sleep", lambda seconds: None)
-    with pytest.raises(ShutdownError, match="GPU_HEALTH_MAVEN_URL"):
-        install_jars(jars, tmp_path / "jars", maven_url="file:///nowhere")
+def test_an_unreachable_repository_names_the_way_out(jars: tuple[Jar, ...], tmp_path: Path) -> None:
+    pauses: list[float] = []
+    retrying = PATIENT.copy(sleep=pauses.append)
+    with pytest.raises(ShutdownError, match=r"cannot download file:///nowhere/org/one.*GPU_HEALTH_MAVEN_URL"):
+        install_jars(jars[:1], tmp_path / "jars", maven_url="file:///nowhere", retrying=retrying)
+    assert pauses == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_repository_that_fails_once_is_asked_again(repository: Path, jars: tuple[Jar, ...], tmp_path: Path) -> None:
+    late = repository / _PATHS[0]
+    body = late.read_bytes()
+    late.unlink()
+    retrying = PATIENT.copy(sleep=lambda seconds: late.write_bytes(body))
+    (path,) = install_jars(jars[:1], tmp_path / "jars", maven_url=repository.as_uri(), retrying=retrying)
+    assert path.read_bytes() == body
 
 
 def test_the_pinned_list_is_whole() -> None:

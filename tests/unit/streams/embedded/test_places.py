@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import pwd
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from schemas.errors import ShutdownError
-from streams.embedded import ports, postgres_place
+from streams.embedded import ports
 from streams.embedded.data_dir_lock import DataDirLock
 from streams.embedded.kafka import new_cluster_id
 from streams.embedded.leftover import end_leftover, process_of
+from streams.embedded.postgres_place import Machine, Place, choose_place
 from streams.embedded.run_file import without_password
 
 _WAIT = [sys.executable, "-c", "import sys; sys.stdin.read()"]
@@ -86,25 +87,30 @@ def test_no_leftover_is_no_problem(tmp_path: Path) -> None:
     end_leftover(tmp_path / "pid", tmp_path)
 
 
-def test_a_user_who_is_not_root_keeps_everything_in_the_data_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    owner = tmp_path.stat().st_uid
-    monkeypatch.setattr("streams.embedded.postgres_place.os.geteuid", lambda: owner or 1)
-    monkeypatch.setattr("streams.embedded.postgres_place._own", lambda folder, account: None)
-    place = postgres_place.choose_place(tmp_path)
-    assert place.data == tmp_path.resolve() / "postgres"
-    assert place.account is None
+@pytest.fixture
+def plain_user(tmp_path: Path) -> Machine:
+    """Return a machine as one who is not root sees it, who owns the folders in ``tmp_path``."""
+    uid = os.geteuid() or 65_534
+    for folder in (tmp_path / "postgres", tmp_path / "run"):
+        folder.mkdir()
+        os.chown(folder, uid, -1)
+    return replace(Machine.here(), uid=uid)
 
 
-def test_root_of_a_machine_without_accounts_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(name: str) -> pwd.struct_passwd:
-        raise KeyError(name)
+def test_a_user_who_is_not_root_keeps_everything_in_the_data_folder(tmp_path: Path, plain_user: Machine) -> None:
+    place = choose_place(tmp_path, plain_user)
+    assert place == Place(plain_user.binaries, tmp_path.resolve() / "postgres", tmp_path.resolve() / "run", None)
 
-    monkeypatch.setattr("streams.embedded.postgres_place.os.geteuid", lambda: 0)
-    monkeypatch.setattr("streams.embedded.postgres_place.pwd.getpwnam", nobody)
-    with pytest.raises(ShutdownError, match="GPU_HEALTH_METRICS_DSN"):
-        postgres_place.choose_place(tmp_path)
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, plain_user: Machine) -> None:
+    with pytest.raises(ShutdownError, match="postgres belongs to another user"):
+        choose_place(tmp_path, replace(plain_user, uid=plain_user.uid + 1))
+
+
+def test_root_of_a_machine_without_accounts_is_told(tmp_path: Path) -> None:
+    machine = replace(Machine.here(), uid=0, accounts=("no-such-account",))
+    with pytest.raises(ShutdownError, match=r"accounts no-such-account.*GPU_HEALTH_METRICS_DSN"):
+        choose_place(tmp_path, machine)
 
 
 @pytest.mark.parametrize(

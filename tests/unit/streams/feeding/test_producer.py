@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError
+from tenacity import wait_fixed
 
 from schemas.topics import METRICS_RAW
-from streams.feeding import producer as raw_producer
 from streams.feeding.producer import RawProducer
 from streams.settings import Settings
 
@@ -29,7 +28,7 @@ class FlakyBroker:
 
     client = _Client()
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self) -> None:
         self.taken: list[bytes] = []
         self.failing_sends = 2
         self.failing_answers = 1
@@ -55,34 +54,24 @@ class FlakyBroker:
         return answer
 
 
-async def test_messages_are_tried_until_the_broker_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[FlakyBroker] = []
-
-    def make(**options: Any) -> FlakyBroker:
-        made.append(FlakyBroker(**options))
-        return made[-1]
-
-    monkeypatch.setattr(raw_producer, "AIOKafkaProducer", make)
-    monkeypatch.setattr(raw_producer, "_FIRST_PAUSE_SECONDS", 0.01)
-    producer = RawProducer(Settings(broker="broker:9092"))
+async def test_messages_are_tried_until_the_broker_takes_them(caplog: pytest.LogCaptureFixture) -> None:
+    broker = FlakyBroker()
+    producer = RawProducer(Settings(broker="broker:9092"), pauses=wait_fixed(0.01), connect=lambda **options: broker)
     await producer.start()
     await producer.send([(b"k", b"1")])
     assert await producer.flush(10.0)
     await producer.send([(b"k", b"2"), (b"k", b"3")])
     assert await producer.flush(10.0)
     await producer.stop()
-    assert made[0].taken == [b"1", b"2", b"3"]
+    assert broker.taken == [b"1", b"2", b"3"]
     assert (producer.sent, producer.dropped, producer.refused, producer.waiting) == (3, 0, 0, 0)
+    assert caplog.text.count("the broker does not take messages") == 1, "one report an outage"
 
 
-async def test_flush_says_when_the_broker_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def make(**options: Any) -> FlakyBroker:
-        broker = FlakyBroker(**options)
-        broker.failing_sends = 10**9
-        return broker
-
-    monkeypatch.setattr(raw_producer, "AIOKafkaProducer", make)
-    producer = RawProducer(Settings(broker="broker:9092"))
+async def test_flush_says_when_the_broker_stays_away() -> None:
+    broker = FlakyBroker()
+    broker.failing_sends = 10**9
+    producer = RawProducer(Settings(broker="broker:9092"), connect=lambda **options: broker)
     await producer.start()
     await producer.send([(b"k", b"1")])
     assert not await producer.flush(0.05)

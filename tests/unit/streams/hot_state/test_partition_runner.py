@@ -3,53 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
-from typing import Any, cast
 
 import pytest
 from aiokafka.errors import ProducerFenced
 
-from agents.ports import Checkpoint, Chunk
+from agents.ports import Chunk
 from schemas.errors import ShutdownError
 from schemas.topics import METRICS_RAW
 from streams.hot_state.partition_runner import PartitionRunner
-from streams.hot_state.table import HotTable, Restored
 from streams.transport.chunked import PartitionEnd
 from tests.chaos.counting import ALERT_EVERY, CountingLogic
+from tests.unit.streams.hot_state.memory_table import MemoryLog, MemoryTable
 
 INPUT = (METRICS_RAW, 0)
-
-
-@dataclass(slots=True)
-class MemoryTable:
-    """What was committed."""
-
-    restored: Restored
-    commits: list[tuple[Checkpoint, int]] = field(default_factory=list)
-    error: BaseException | None = None
-    hanging: asyncio.Event | None = None
-    closed: bool = False
-
-    async def open(self, inputs: Iterable[tuple[str, int]], restore: Callable[[bytes, bytes], None]) -> Restored:
-        """Restore nothing."""
-        return self.restored
-
-    async def checkpoint(
-        self, checkpoint: Checkpoint, positions: Mapping[tuple[str, int], int], extra: Mapping[str, Any]
-    ) -> None:
-        """Keep a checkpoint, hang, or fail."""
-        if self.hanging is not None:
-            await self.hanging.wait()
-        if self.error is not None:
-            raise self.error
-        self.commits.append((checkpoint, positions[INPUT]))
-
-    async def close(self) -> None:
-        """Note the end."""
-        self.closed = True
 
 
 class HandClock:
@@ -83,13 +53,17 @@ async def bench(
     *, interval: float = 0.05, position: int = 0, fresh: bool = False, start: bool = True
 ) -> AsyncIterator[Bench]:
     """Open a runner at ``position``."""
-    table = MemoryTable(Restored({INPUT: position}, {}, fresh))
+    log = MemoryLog()
+    log.create(METRICS_RAW)
+    if not fresh:
+        log.reached({INPUT: position})
+    table = MemoryTable(log)
     logic, clock, failures = CountingLogic(0), HandClock(), list[BaseException]()
     runner = PartitionRunner(
         METRICS_RAW,
         0,
         logic,
-        cast(HotTable, table),
+        table,
         interval_seconds=interval,
         clock=clock,
         fail=failures.append,
@@ -129,7 +103,7 @@ async def test_what_was_processed_is_committed_with_its_position() -> None:
     async with bench() as b:
         b.runner.take(samples(0, 7))
         await until(lambda: b.runner.committed == 7)
-        assert [position for _, position in b.table.commits] == [7]
+        assert [positions[INPUT] for _, positions, _ in b.table.commits] == [7]
         checkpoint = b.table.commits[0][0]
         assert [key for key, _ in checkpoint.states] == [b"k"]
         await b.runner.checkpoint()
@@ -160,7 +134,7 @@ async def test_the_last_checkpoint_is_written_on_close() -> None:
     async with bench(interval=3600.0) as b:
         b.runner.take(samples(0, 3))
         await b.runner.close()
-        assert [position for _, position in b.table.commits] == [3]
+        assert [positions[INPUT] for _, positions, _ in b.table.commits] == [3]
         assert b.table.closed
 
 

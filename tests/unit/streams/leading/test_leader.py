@@ -12,12 +12,12 @@ import pytest
 
 from agents.ports import Checkpoint, Output
 from streams.clock import SystemClock
-from streams.hot_state.table import Restored
 from streams.leading import leader as module
 from streams.leading.leader import Leader
 from streams.leading.port import Scope
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
+from tests.unit.streams.hot_state.memory_table import MemoryLog, MemoryTable
 
 SCOPE = Scope("learn", elects="in", topics=("in",), state_topic="state")
 
@@ -63,28 +63,6 @@ class Reader:
     def last_poll_timestamp(self, partition: Any) -> int:
         """Return the time of the last fetch."""
         return 2000
-
-
-class Table:
-    """A state topic in memory."""
-
-    def __init__(self) -> None:
-        self.committed: list[tuple[Checkpoint, dict[tuple[str, int], int], dict[str, Any]]] = []
-        self.closed = False
-
-    async def open(self, inputs: Iterable[tuple[str, int]], restore: Callable[[bytes, bytes], None]) -> Restored:
-        """Restore nothing."""
-        return Restored(dict.fromkeys(inputs, 0), {}, fresh=True)
-
-    async def checkpoint(
-        self, checkpoint: Checkpoint, positions: dict[tuple[str, int], int], extra: dict[str, Any]
-    ) -> None:
-        """Commit."""
-        self.committed.append((checkpoint, dict(positions), extra))
-
-    async def close(self) -> None:
-        """End."""
-        self.closed = True
 
 
 class Echo:
@@ -138,7 +116,9 @@ class Desk:
     """A leader on fakes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **work: Coroutine[Any, Any, None]) -> None:
-        self.table = Table()
+        log = MemoryLog()
+        log.create("in")
+        self.table = MemoryTable(log)
         self.reader = Reader()
         self.failures: list[BaseException] = []
         self.led = Echo(work)
@@ -183,7 +163,7 @@ async def test_what_is_read_is_decided_and_committed_with_its_position(monkeypat
     await until(lambda: "committed" in desk.led.calls)
     await desk.leader.close()
     assert desk.led.calls == ["restored fresh=True", "advance 2.0", "committed"]
-    first, (checkpoint, positions, extra) = desk.table.committed
+    first, (checkpoint, positions, extra) = desk.table.commits
     assert first == (Checkpoint(), {("in", 0): 0}, {"decided": False})
     assert (checkpoint.outputs, positions, extra) == ([Output("out", b"k", b"v")], {("in", 0): 1}, {"decided": True})
     assert desk.failures == []
@@ -200,9 +180,9 @@ async def test_a_record_that_cannot_be_read_is_counted_and_passed_by(
 
     monkeypatch.setattr(desk.led, "take", take)
     await desk.leader.open()
-    await until(lambda: len(desk.table.committed) == 2)
+    await until(lambda: len(desk.table.commits) == 2)
     await desk.leader.close()
-    assert desk.table.committed[-1][1] == {("in", 0): 1}
+    assert desk.table.commits[-1][1] == {("in", 0): 1}
     assert desk.failures == []
     assert "cannot be read" in caplog.text
     caplog.clear()
@@ -215,11 +195,11 @@ async def test_a_reading_that_was_cancelled_ends_the_process_and_closes_without_
     await desk.leader.open()
     task("learn: follow").cancel()
     await until(lambda: desk.failures)
-    committed = len(desk.table.committed)
+    committed = len(desk.table.commits)
     desk.led.waits.append(Output("out", b"", None))
     await desk.leader.close()
     assert [str(error) for error in desk.failures] == ["learn: follow: cancelled while leading"]
-    assert len(desk.table.committed) == committed
+    assert len(desk.table.commits) == committed
     assert desk.reader.stopped
     assert desk.table.closed
 
