@@ -20,6 +20,7 @@ from agents.score.records import Record
 from agents.score.state_records import EVIDENCE, HOT, WINDOW, key_of, new_state, split_key, unpack
 from agents.score.status import gpu_status, is_news
 from agents.score.step import Bundle
+from agents.status_pace import StatusPace
 from models.alerts import lifecycle
 from models.gpu import packing
 from models.gpu.state import GpuState
@@ -62,8 +63,8 @@ class ScorePartition:
         self._windows: set[str] = set()
         self._forgotten: list[str] = []
         self._deadlines = Deadlines()
-        self._next_status: dict[str, float] = {}
-        self._spreads: dict[str, float] = {}
+        self._pace = StatusPace(self._options.status_records_per_second)
+        self._phases: dict[str, float] = {}
         self._restored: dict[str, dict[bytes, bytes]] = {}
         self._letters = DeadLetters(partition, self._options.dead_letters_per_minute)
         self._history_until = -inf
@@ -114,10 +115,10 @@ class ScorePartition:
 
     def process(self, chunk: Chunk) -> None:
         """Run the step over every record of ``chunk``."""
-        states, dirty, deadlines, next_status = self.states, self._dirty, self._deadlines, self._next_status
+        states, dirty, deadlines, phases = self.states, self._dirty, self._deadlines, self._phases
         history_until, silence_from = self._history_until, self._silence_from
         asset_of = self._bundles.asset
-        decode = self._shapes.decode
+        decode, is_due = self._shapes.decode, self._pace.is_due
         keys = chunk.keys
         ahead = inf if self._options.offline else CLOCK_AHEAD_SECONDS
         times_ms = chunk.times_ms
@@ -150,21 +151,25 @@ class ScorePartition:
                 sample.history = True
             if sample.unknown or sample.dropped:
                 self._count(sample)
-            late = state.late_samples
+            late, before = state.late_samples, state.append_time
+            phase = phases.get(gpu_id)
+            if phase is None:
+                phase = phases[gpu_id] = _phase(gpu_id)
             if sample.is_host:
                 _, records = host.step(state, sample, bundle, silence_from)
             else:
                 _, records = score.step(state, sample, bundle, asset_of, silence_from)
             if state.late_samples != late:
                 self.counts.late += 1
-            said = self._say(gpu_id, records) if records else False
+            news = self._publish(gpu_id, records) if records else False
             # By append time: a backlog of a week must not become a week's worth of statuses.
-            if is_news(state, said) or append_time >= next_status.get(gpu_id, -inf):
-                self._say_status(state, append_time)
+            if is_news(state, news) or is_due(before, state.append_time, phase, len(states), state.interval_seconds):
+                self._publish_status(state)
             # A rule's deadline may come before the one waited for; nobody waits for a recording to go on.
             if records or (gpu_id not in deadlines and not sample.history):
                 self._watch(gpu_id, state)
-            if state.pending_rows and time >= (state.windows.hour + self._spread(gpu_id)) * _HOUR:
+            # All window records at the start of the hour would be a burst of the whole fleet's.
+            if state.pending_rows and time >= (state.windows.hour + phase * _SPREAD_RATIO) * _HOUR:
                 self._windows.add(gpu_id)
 
     def take(self, value: bytes, append_time: float) -> InvalidMessage | None:
@@ -203,18 +208,7 @@ class ScorePartition:
         self.counts.unknown_names += sample.unknown
         self.counts.dropped.update(reason for _, reason in sample.dropped)
 
-    def _spread(self, gpu_id: str) -> float:
-        """Return the share of the hour after which a GPU's window record is written.
-
-        All at the start of the hour would be a burst of the whole fleet's windows.
-        """
-        spread = self._spreads.get(gpu_id)
-        if spread is None:
-            drawn = int.from_bytes(blake2b(gpu_id.encode(), digest_size=2).digest(), "little")
-            spread = self._spreads[gpu_id] = drawn / 65536.0 * _SPREAD_RATIO
-        return spread
-
-    def _say(self, gpu_id: str, records: list[Record]) -> bool:
+    def _publish(self, gpu_id: str, records: list[Record]) -> bool:
         """Publish ``records``; tell whether an alert or a recommendation is among them."""
         key = gpu_id.encode()
         urgent = False
@@ -224,9 +218,7 @@ class ScorePartition:
         self._urgent = self._urgent or urgent
         return urgent
 
-    def _say_status(self, state: GpuState, append_time: float) -> None:
-        interval = len(self.states) / self._options.status_records_per_second
-        self._next_status[state.gpu_id] = append_time + max(interval, self._options.least_status_seconds)
+    def _publish_status(self, state: GpuState) -> None:
         self._outputs.append(Output(STATUS, state.gpu_id.encode(), _encode(gpu_status(state))))
 
     # -- deadlines -----------------------------------------------------------------------------------------
@@ -258,8 +250,8 @@ class ScorePartition:
                 ]
                 if records:
                     self._dirty[gpu_id] = state
-                    self._say(gpu_id, records)
-                    self._outputs.append(Output(STATUS, gpu_id.encode(), _encode(gpu_status(state))))
+                    self._publish(gpu_id, records)
+                    self._publish_status(state)
             self._watch(gpu_id, state)
         if clock >= self._next_forget:
             self._next_forget = clock + _FORGET_CHECK_SECONDS
@@ -271,15 +263,14 @@ class ScorePartition:
             del self.states[gpu_id]
             self._dirty.pop(gpu_id, None)
             self._windows.discard(gpu_id)
-            self._next_status.pop(gpu_id, None)
-            self._spreads.pop(gpu_id, None)
+            self._phases.pop(gpu_id, None)
             self._forgotten.append(gpu_id)
 
     # -- checkpoint ----------------------------------------------------------------------------------------
 
     @property
     def urgent(self) -> bool:
-        """Whether an alert or a recommendation waits to be said."""
+        """Whether an alert or a recommendation waits to be published."""
         return self._urgent
 
     @property
@@ -307,3 +298,8 @@ class ScorePartition:
         self._outputs, self._dirty, self._windows, self._forgotten = [], {}, set(), []
         self._urgent = False
         return checkpoint
+
+
+def _phase(gpu_id: str) -> float:
+    """Return the GPU's own place, at least 0 and below 1, among all that happens to each GPU in turn."""
+    return int.from_bytes(blake2b(gpu_id.encode(), digest_size=2).digest(), "little") / 65536.0
