@@ -10,7 +10,8 @@ import msgspec
 from faust.types import EventT, StreamT, TopicT
 
 from agents.ports import Clock
-from agents.view.rows import AlertRow, StatusRow, Window, decode_row, is_over, resolved_to_forget, update_window
+from agents.view.rows import AlertRow, StatusRow, decode_row, is_over, resolved_to_forget
+from agents.view.windows import Window, update_window
 from schemas import topics
 from streams.clock import SystemClock
 from streams.roles.view_tables import ViewTables, create_tables, forget_windows

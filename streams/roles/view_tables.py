@@ -17,7 +17,7 @@ from faust.tables.table import Table
 from faust.tables.wrappers import WindowWrapper
 from faust.types import EventT
 
-from agents.view.rows import WINDOW_SECONDS, WINDOWS_KEPT_SECONDS
+from agents.view.windows import WINDOW_SECONDS, WINDOWS_KEPT_SECONDS
 from schemas.times import parse_time
 from streams.kafka.topics import TopicSpec
 from streams.settings import Settings

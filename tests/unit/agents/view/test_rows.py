@@ -12,15 +12,14 @@ from agents.view.rows import (
     OpenAlertRow,
     RowCache,
     StatusRow,
-    Window,
     fleet_summary,
     is_over,
     loudest_first,
     resolved_to_forget,
     riskiest_first,
-    update_window,
     worst_first,
 )
+from agents.view.windows import Window, update_window
 from schemas.times import format_time
 
 START = 1_770_638_400.0
