@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable
+from sys import intern
+from typing import Any
 
 import msgspec
 
-from schemas.errors import UNREADABLE
+from schemas.raw import HOST_PREFIX
 from schemas.times import parse_time
 
-HOST_PREFIX = "host:"
 SEVERITIES = ("critical", "error", "warning", "info")
+_BANDS = ("excellent", "good", "fair", "degraded", "poor", "unscored")
+# Texts that many GPUs share are kept once: they are a third of a row.
+_SHARED = ("host_id", "model", "band", "risk_level", "action")
 
-_Row = TypeVar("_Row")
 
-
-class OpenAlertRow(msgspec.Struct, frozen=True):
+class OpenAlertRow(msgspec.Struct, frozen=True, gc=False):
     """What of a GPU's open alert decides its place in the list."""
 
     severity: str
     page: bool
 
 
-class StatusRow(msgspec.Struct, frozen=True):
+class StatusRow(msgspec.Struct, frozen=True, gc=False):
     """The fields of a GpuStatus that lists are sorted and counted by; the rest stays undecoded."""
 
     gpu_id: str
@@ -50,6 +51,10 @@ class StatusRow(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Refuse a time that cannot be placed in a window (a decoder turns it into a DecodeError)."""
         parse_time(self.last_seen)
+        for name in _SHARED:
+            text = getattr(self, name)
+            if text is not None:
+                msgspec.structs.force_setattr(self, name, intern(text))
 
     @property
     def is_host(self) -> bool:
@@ -77,38 +82,9 @@ class AdviceRow(msgspec.Struct, frozen=True):
     margin_usd: float
 
 
-class RowCache(Generic[_Row]):
-    """Decoded rows of a table of JSON bytes; a value is decoded again only when the table holds another one.
-
-    A value that is not such a record has no row: the table may hold what a later version wrote.
-    """
-
-    def __init__(self, row_type: type[_Row]) -> None:
-        self._decoder = msgspec.json.Decoder(row_type)
-        self._rows: dict[bytes, tuple[bytes, _Row | None]] = {}
-
-    def rows(self, table: Mapping[bytes, bytes]) -> list[tuple[_Row, bytes]]:
-        """Return the row and the raw value of every entry of ``table``."""
-        known = self._rows
-        fresh: dict[bytes, tuple[bytes, _Row | None]] = {}
-        found: list[tuple[_Row, bytes]] = []
-        for key, value in table.items():
-            entry = known.get(key)
-            if entry is None or entry[0] is not value:
-                entry = (value, decode_row(self._decoder, value))
-            fresh[key] = entry
-            if entry[1] is not None:
-                found.append((entry[1], value))
-        self._rows = fresh
-        return found
-
-
-def decode_row(decoder: msgspec.json.Decoder[_Row], value: bytes) -> _Row | None:
-    """Return the row, None where ``value`` is no such record."""
-    try:
-        return decoder.decode(value)
-    except UNREADABLE:
-        return None
+def by_id(row: StatusRow) -> tuple[str]:
+    """Sort key: the gpu_id."""
+    return (row.gpu_id,)
 
 
 def worst_first(row: StatusRow) -> tuple[bool, bool, float, str]:
@@ -130,23 +106,50 @@ def riskiest_first(row: StatusRow) -> tuple[float, int, str]:
     return (-row.failure_probability_30d, -row.risk_score, row.gpu_id)
 
 
+def largest_margin_first(row: AdviceRow) -> tuple[float, str]:
+    """Sort key of advice."""
+    return (-row.margin_usd, row.gpu_id)
+
+
 def loudest_first(row: AlertRow) -> tuple[bool, int, str]:
     """Sort key of alerts: pages, then by severity; callers sort by time first, newest first."""
     rank = SEVERITIES.index(row.severity) if row.severity in SEVERITIES else len(SEVERITIES)
     return (not row.page, rank, row.fingerprint)
 
 
-def fleet_summary(rows: Iterable[StatusRow], open_alerts: int) -> dict[str, Any]:
-    """Return the fleet in numbers: GPUs, bands, missing, open alerts, whether any GPU is simulated."""
-    gpus = [row for row in rows if not row.is_host]
-    bands = Counter(row.band or "unscored" for row in gpus)
-    return {
-        "gpus": len(gpus),
-        "bands": {band: bands[band] for band in ("excellent", "good", "fair", "degraded", "poor", "unscored")},
-        "missing": sum(row.missing for row in gpus),
-        "open_alerts": open_alerts,
-        "simulated": any(row.simulated for row in gpus),
-    }
+class FleetTally:
+    """The fleet in numbers, kept up to date row by row; hosts are not counted.
+
+    >>> tally = FleetTally()
+    >>> tally.move(StatusRow("GPU-a", "n", "2026-01-01T00:00:00Z", 1, band="good"), +1)
+    >>> tally.gpus, tally.summary(open_alerts=0)["bands"]["good"]
+    (1, 1)
+    """
+
+    def __init__(self) -> None:
+        self.gpus = 0
+        self._bands: Counter[str] = Counter()
+        self._missing = 0
+        self._simulated = 0
+
+    def move(self, row: StatusRow, by: int) -> None:
+        """Count a row that came (+1) or went (-1)."""
+        if row.is_host:
+            return
+        self.gpus += by
+        self._bands[row.band or "unscored"] += by
+        self._missing += by * row.missing
+        self._simulated += by * row.simulated
+
+    def summary(self, open_alerts: int) -> dict[str, Any]:
+        """Return GPUs, bands, missing, open alerts, whether any GPU is simulated."""
+        return {
+            "gpus": self.gpus,
+            "bands": {band: self._bands[band] for band in _BANDS},
+            "missing": self._missing,
+            "open_alerts": open_alerts,
+            "simulated": self._simulated > 0,
+        }
 
 
 def resolved_to_forget(rows: Iterable[AlertRow], keep: int) -> list[str]:

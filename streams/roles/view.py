@@ -10,7 +10,8 @@ import msgspec
 from faust.types import EventT, StreamT, TopicT
 
 from agents.ports import Clock
-from agents.view.rows import AlertRow, StatusRow, decode_row, is_over, resolved_to_forget
+from agents.view.listing import decode_row
+from agents.view.rows import AlertRow, StatusRow, is_over, resolved_to_forget
 from agents.view.windows import Window, update_window
 from schemas import topics
 from streams.clock import SystemClock
