@@ -94,7 +94,7 @@ class PartitionLogic(Protocol):
 
     @property
     def urgent(self) -> bool:
-        """Whether an alert or a recommendation waits to be said."""
+        """Whether an alert or a recommendation waits to be published."""
 
     @property
     def dirty(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from agents.status_pace import longest_wait_seconds
 from models.alerts.grouping import (
     HOST_HOLD_SECONDS,
     KNOWN_SECONDS,
@@ -150,7 +151,8 @@ class Hosts:
         host = self._host(host_id)
         unexplained = {gpu_id: one for gpu_id, one in missing.items() if not one.explained}
         heartbeat_limit = max(_SILENCE_LEAST_SECONDS, _SILENCE_INTERVALS * host.heartbeat_interval_seconds)
-        heartbeat_limit += host.heartbeat_interval_seconds + len(self._host_of) / self._rate
+        heartbeat_limit += host.heartbeat_interval_seconds
+        heartbeat_limit += longest_wait_seconds(len(self._host_of), self._rate, host.heartbeat_interval_seconds)
         known = host.heartbeat_at is not None
         facts = HostFacts(
             gpus=host.gpus,

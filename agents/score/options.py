@@ -15,9 +15,7 @@ class ScoreOptions:
     max_gpus
         gpu_ids accepted in this partition; beyond it samples of new ones are dead letters.
     status_records_per_second
-        Of this partition: statuses are thinned to it, but for news.
-    least_status_seconds
-        Shortest time between two thinned statuses of a GPU.
+        Of this partition: statuses that are no news are thinned to it (see agents.status_pace).
     dead_letters_per_minute
         Of this partition, by append time; beyond it refused messages are counted, and told in one letter.
     offline
@@ -26,7 +24,6 @@ class ScoreOptions:
 
     max_gpus: int = 200_000
     status_records_per_second: float = 300.0
-    least_status_seconds: float = 2.0
     dead_letters_per_minute: int = 600
     offline: bool = False
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import heapq
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from math import inf
@@ -15,30 +13,28 @@ from agents.ports import Checkpoint, Chunk, Inputs, Output
 from agents.score import host
 from agents.score import step as score
 from agents.score.bundles import Bundles
-from agents.score.letter_limit import LetterLimit
+from agents.score.dead_letters import DeadLetters
+from agents.score.deadlines import Deadlines
 from agents.score.options import Counts, ScoreOptions
 from agents.score.records import Record
+from agents.score.state_records import EVIDENCE, HOT, WINDOW, key_of, new_state, split_key, unpack
 from agents.score.status import gpu_status, is_news
 from agents.score.step import Bundle
+from agents.status_pace import StatusPace
 from models.alerts import lifecycle
 from models.gpu import packing
 from models.gpu.state import GpuState
-from schemas.dead_letter import KEY_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
-from schemas.errors import InvalidMessage, ShutdownError
-from schemas.ids import digest
+from schemas.dead_letter import Reason
+from schemas.errors import InvalidMessage
 from schemas.sample import Sample, to_sample
 from schemas.shapes import Shapes
-from schemas.times import format_time
-from schemas.topics import ALERTS, DEAD_LETTER, METRICS_RAW, RECOMMENDATIONS, REKEYED_HEADER, STATUS
+from schemas.topics import ALERTS, METRICS_RAW, RECOMMENDATIONS, REKEYED_HEADER, STATUS
 
 CLOCK_AHEAD_SECONDS: Final = 60.0
 FORGET_SECONDS: Final = 30 * 86_400.0
 _FORGET_CHECK_SECONDS: Final = 3600.0
 _HOUR: Final = 3600
-# A key is an id; a longer one only serves to find the sender.
 _SPREAD_RATIO: Final = 0.95
-_SEPARATOR: Final = b"\x00"
-_HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
 _encode: Final = msgspec.json.Encoder().encode
 _URGENT: Final = frozenset((ALERTS, RECOMMENDATIONS))
 
@@ -66,12 +62,11 @@ class ScorePartition:
         self._dirty: dict[str, GpuState] = {}
         self._windows: set[str] = set()
         self._forgotten: list[str] = []
-        self._deadlines: list[tuple[float, str]] = []
-        self._waiting: set[str] = set()
-        self._next_status: dict[str, float] = {}
-        self._spreads: dict[str, float] = {}
+        self._deadlines = Deadlines()
+        self._pace = StatusPace(self._options.status_records_per_second)
+        self._phases: dict[str, float] = {}
         self._restored: dict[str, dict[bytes, bytes]] = {}
-        self._letters = LetterLimit(self._options.dead_letters_per_minute)
+        self._letters = DeadLetters(partition, self._options.dead_letters_per_minute)
         self._history_until = -inf
         self._next_forget = -inf
         self._silence_from = -inf
@@ -80,8 +75,8 @@ class ScorePartition:
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take one live record of the state topic."""
-        gpu_id, _, kind = key.rpartition(_SEPARATOR)
-        self._restored.setdefault(gpu_id.decode(), {})[kind] = value
+        gpu_id, kind = split_key(key)
+        self._restored.setdefault(gpu_id, {})[kind] = value
 
     def restored(self, extra: Mapping[str, Any], fresh: bool) -> None:
         """Build the states of the records given.
@@ -92,27 +87,13 @@ class ScorePartition:
             A record was written by a newer version.
         """
         for gpu_id, records in self._restored.items():
-            try:
-                self.states[gpu_id] = self._unpack(gpu_id, records)
-            except packing.StateVersionError as error:
-                raise ShutdownError(f"state of {gpu_id}: {error}; start the version that wrote it") from error
+            self.states[gpu_id] = unpack(gpu_id, records)
         self._restored = {}
         self._letters.restore(extra.get("letters"))
         until = extra.get("history_until")
         self._history_until = inf if fresh and not self._options.offline else until if until is not None else -inf
         for gpu_id in self.states:
             self._watch(gpu_id, self.states[gpu_id])
-
-    def _unpack(self, gpu_id: str, records: Mapping[bytes, bytes]) -> GpuState:
-        state = GpuState(gpu_id, "", is_host=gpu_id.startswith("host:"))
-        if _HOT in records:
-            packing.unpack_hot(state, records[_HOT])
-        if _WINDOW in records:
-            packing.unpack_window(state, records[_WINDOW])
-        if _EVIDENCE in records:
-            packing.unpack_evidence(state, records[_EVIDENCE])
-        packing.finish(state)
-        return state
 
     def reset_deadlines(self, clock: float) -> None:
         """Silence starts afresh at ``clock``; a fresh partition's history ends there."""
@@ -134,10 +115,10 @@ class ScorePartition:
 
     def process(self, chunk: Chunk) -> None:
         """Run the step over every record of ``chunk``."""
-        states, dirty, waiting, next_status = self.states, self._dirty, self._waiting, self._next_status
+        states, dirty, deadlines, phases = self.states, self._dirty, self._deadlines, self._phases
         history_until, silence_from = self._history_until, self._silence_from
         asset_of = self._bundles.asset
-        decode = self._shapes.decode
+        decode, is_due = self._shapes.decode, self._pace.is_due
         keys = chunk.keys
         ahead = inf if self._options.offline else CLOCK_AHEAD_SECONDS
         times_ms = chunk.times_ms
@@ -170,21 +151,25 @@ class ScorePartition:
                 sample.history = True
             if sample.unknown or sample.dropped:
                 self._count(sample)
-            late = state.late_samples
+            late, before = state.late_samples, state.append_time
+            phase = phases.get(gpu_id)
+            if phase is None:
+                phase = phases[gpu_id] = _phase(gpu_id)
             if sample.is_host:
                 _, records = host.step(state, sample, bundle, silence_from)
             else:
                 _, records = score.step(state, sample, bundle, asset_of, silence_from)
             if state.late_samples != late:
                 self.counts.late += 1
-            said = self._say(gpu_id, records) if records else False
+            news = self._publish(gpu_id, records) if records else False
             # By append time: a backlog of a week must not become a week's worth of statuses.
-            if is_news(state, said) or append_time >= next_status.get(gpu_id, -inf):
-                self._say_status(state, append_time)
+            if is_news(state, news) or is_due(before, state.append_time, phase, len(states), state.interval_seconds):
+                self._publish_status(state)
             # A rule's deadline may come before the one waited for; nobody waits for a recording to go on.
-            if records or (gpu_id not in waiting and not sample.history):
+            if records or (gpu_id not in deadlines and not sample.history):
                 self._watch(gpu_id, state)
-            if state.pending_rows and time >= (state.windows.hour + self._spread(gpu_id)) * _HOUR:
+            # All window records at the start of the hour would be a burst of the whole fleet's.
+            if state.pending_rows and time >= (state.windows.hour + phase * _SPREAD_RATIO) * _HOUR:
                 self._windows.add(gpu_id)
 
     def take(self, value: bytes, append_time: float) -> InvalidMessage | None:
@@ -208,68 +193,22 @@ class ScorePartition:
             return None
         if len(self.states) >= self._options.max_gpus:
             raise InvalidMessage(Reason.TOO_MANY_GPUS, f"{len(self.states)} gpu_ids are known, the limit is reached")
-        return GpuState(gpu_id, host_id, is_host=gpu_id.startswith("host:"))
+        return new_state(gpu_id, host_id)
 
     def _dead_letter(self, error: InvalidMessage, chunk: Chunk, index: int) -> None:
-        value = chunk.values[index] or b""
-        key = chunk.keys[index]
-        at = chunk.times_ms[index] / 1000.0
-        reason = Reason(error.reason)
-        self.counts.dead[reason.value] += 1
-        self._tell_suppressed(at)
-        if not self._letters.admit(at, reason.value):
-            return
-        letter = DeadLetter(
-            event_id=digest("dead", chunk.topic, chunk.partition, chunk.offsets[index], blake2b(value).hexdigest()),
-            reason=reason,
-            detail=error.detail,
-            topic=chunk.topic,
-            partition=chunk.partition,
-            offset=chunk.offsets[index],
-            key=key[:KEY_LIMIT_BYTES].decode("utf-8", "replace") if key is not None else None,
-            payload=base64.b64encode(value[:PAYLOAD_LIMIT_BYTES]).decode(),
-            payload_bytes=len(value),
-            at=format_time(at),
-        )
-        self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), _encode(letter)))
+        self.counts.dead[error.reason] += 1
+        self._add(self._letters.suppressed(chunk.times_ms[index] / 1000.0))
+        self._add(self._letters.letter(error, chunk, index))
 
-    def _tell_suppressed(self, clock: float) -> None:
-        """Say once what a minute's limit of letters held back."""
-        over = self._letters.over(clock)
-        if over is None:
-            return
-        minute, counts = over
-        told = ", ".join(f"{reason} {count}" for reason, count in counts.items())
-        letter = DeadLetter(
-            event_id=digest("suppressed", METRICS_RAW, self.partition, minute),
-            reason=Reason.SUPPRESSED,
-            detail=f"{sum(counts.values())} more messages were refused in this minute: {told}",
-            topic=METRICS_RAW,
-            partition=self.partition,
-            offset=-1,
-            key=None,
-            payload="",
-            payload_bytes=0,
-            at=format_time(minute),
-        )
-        self._outputs.append(Output(DEAD_LETTER, letter.event_id.encode(), _encode(letter)))
+    def _add(self, output: Output | None) -> None:
+        if output is not None:
+            self._outputs.append(output)
 
     def _count(self, sample: Sample) -> None:
         self.counts.unknown_names += sample.unknown
         self.counts.dropped.update(reason for _, reason in sample.dropped)
 
-    def _spread(self, gpu_id: str) -> float:
-        """Return the share of the hour after which a GPU's window record is written.
-
-        All at the start of the hour would be a burst of the whole fleet's windows.
-        """
-        spread = self._spreads.get(gpu_id)
-        if spread is None:
-            drawn = int.from_bytes(blake2b(gpu_id.encode(), digest_size=2).digest(), "little")
-            spread = self._spreads[gpu_id] = drawn / 65536.0 * _SPREAD_RATIO
-        return spread
-
-    def _say(self, gpu_id: str, records: list[Record]) -> bool:
+    def _publish(self, gpu_id: str, records: list[Record]) -> bool:
         """Publish ``records``; tell whether an alert or a recommendation is among them."""
         key = gpu_id.encode()
         urgent = False
@@ -279,9 +218,7 @@ class ScorePartition:
         self._urgent = self._urgent or urgent
         return urgent
 
-    def _say_status(self, state: GpuState, append_time: float) -> None:
-        interval = len(self.states) / self._options.status_records_per_second
-        self._next_status[state.gpu_id] = append_time + max(interval, self._options.least_status_seconds)
+    def _publish_status(self, state: GpuState) -> None:
         self._outputs.append(Output(STATUS, state.gpu_id.encode(), _encode(gpu_status(state))))
 
     # -- deadlines -----------------------------------------------------------------------------------------
@@ -290,20 +227,13 @@ class ScorePartition:
         return lifecycle.next_deadline(state, self._bundles.at(state.time).rules, self._silence_from)
 
     def _watch(self, gpu_id: str, state: GpuState) -> None:
-        """Look at this GPU when the clock reaches its deadline; one that moves later is found out then."""
-        deadline = self._deadline(state)
-        if deadline < inf:
-            heapq.heappush(self._deadlines, (deadline, gpu_id))
-            self._waiting.add(gpu_id)
+        self._deadlines.watch(gpu_id, self._deadline(state))
 
     def advance(self, clock: float) -> None:
         """The partition's clock reached ``clock``: deadlines up to it fall due."""
         self.clock = max(self.clock, clock)
-        self._tell_suppressed(clock)
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][0] <= clock:
-            _, gpu_id = heapq.heappop(deadlines)
-            self._waiting.discard(gpu_id)
+        self._add(self._letters.suppressed(clock))
+        for gpu_id in self._deadlines.due(clock):
             state = self.states.get(gpu_id)
             if state is None:
                 continue
@@ -320,8 +250,8 @@ class ScorePartition:
                 ]
                 if records:
                     self._dirty[gpu_id] = state
-                    self._say(gpu_id, records)
-                    self._outputs.append(Output(STATUS, gpu_id.encode(), _encode(gpu_status(state))))
+                    self._publish(gpu_id, records)
+                    self._publish_status(state)
             self._watch(gpu_id, state)
         if clock >= self._next_forget:
             self._next_forget = clock + _FORGET_CHECK_SECONDS
@@ -333,15 +263,14 @@ class ScorePartition:
             del self.states[gpu_id]
             self._dirty.pop(gpu_id, None)
             self._windows.discard(gpu_id)
-            self._next_status.pop(gpu_id, None)
-            self._spreads.pop(gpu_id, None)
+            self._phases.pop(gpu_id, None)
             self._forgotten.append(gpu_id)
 
     # -- checkpoint ----------------------------------------------------------------------------------------
 
     @property
     def urgent(self) -> bool:
-        """Whether an alert or a recommendation waits to be said."""
+        """Whether an alert or a recommendation waits to be published."""
         return self._urgent
 
     @property
@@ -356,14 +285,14 @@ class ScorePartition:
             state = self.states[gpu_id]
             state.pending_rows = []
             state.evidence_dirty = True
-            states.append((_key(gpu_id, _WINDOW), packing.pack_window(state)))
+            states.append((key_of(gpu_id, WINDOW), packing.pack_window(state)))
         for gpu_id, state in self._dirty.items():
-            states.append((_key(gpu_id, _HOT), packing.pack_hot(state)))
+            states.append((key_of(gpu_id, HOT), packing.pack_hot(state)))
             if state.evidence_dirty:
-                states.append((_key(gpu_id, _EVIDENCE), packing.pack_evidence(state)))
+                states.append((key_of(gpu_id, EVIDENCE), packing.pack_evidence(state)))
                 state.evidence_dirty = False
         for gpu_id in self._forgotten:
-            states.extend((_key(gpu_id, kind), None) for kind in (_HOT, _EVIDENCE, _WINDOW))
+            states.extend((key_of(gpu_id, kind), None) for kind in (HOT, EVIDENCE, WINDOW))
             self._outputs.append(Output(STATUS, gpu_id.encode(), None))
         checkpoint = Checkpoint(self._outputs, states)
         self._outputs, self._dirty, self._windows, self._forgotten = [], {}, set(), []
@@ -371,5 +300,6 @@ class ScorePartition:
         return checkpoint
 
 
-def _key(gpu_id: str, kind: bytes) -> bytes:
-    return gpu_id.encode() + _SEPARATOR + kind
+def _phase(gpu_id: str) -> float:
+    """Return the GPU's own place, at least 0 and below 1, among all that happens to each GPU in turn."""
+    return int.from_bytes(blake2b(gpu_id.encode(), digest_size=2).digest(), "little") / 65536.0

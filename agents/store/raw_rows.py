@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -40,7 +41,7 @@ RAW_EVENT_COLUMNS: Final = (
     *("appended_at", "interval_seconds", "source", "labels", "blanks", "events", "host_facts"),
 )
 
-_SLOTS: Final = tuple(signal.index for signal in SIGNAL_COLUMNS)
+_in_columns: Final = itemgetter(*[signal.index for signal in SIGNAL_COLUMNS])
 # Columns in the guide's unit: position in the row's values, signal, factor of the column's own name.
 _SCALED: Final = tuple(
     (position, signal, ALIASES[signal.column].factor)
@@ -95,13 +96,14 @@ def sample_row(sample: Sample, memory: LabelMemory) -> Row:
     """Return the row of a sample: raw events and host facts have a table of their own."""
     if sample.is_host or not sample.has_metrics:
         return _event_row(sample)
-    found = sample.values
-    values: list[float | None] = [found[slot] if found[slot] == found[slot] else None for slot in _SLOTS]
+    values: list[float | None] = [value if value == value else None for value in _in_columns(sample.values)]
     exact: dict[str, float] = {}
     for position, signal, factor in _SCALED:
         canonical = values[position]
         if canonical is not None:
-            column = round(canonical / factor, 9)
+            column = canonical / factor
+            if column % 1.0:  # a whole number has no more digits to lose, and rounding is slow
+                column = round(column, 9)
             values[position] = column
             if column * factor != canonical:
                 exact[signal.name] = canonical
@@ -131,7 +133,7 @@ def sample_row(sample: Sample, memory: LabelMemory) -> Row:
 
 
 def _blanks(sample: Sample) -> list[str] | None:
-    return [SIGNALS[index].name for index in dict.fromkeys(sample.blanks)] or None
+    return [SIGNALS[index].name for index in dict.fromkeys(sample.blanks)] if sample.blanks else None
 
 
 def _event_row(sample: Sample) -> Row:

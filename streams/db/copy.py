@@ -30,8 +30,8 @@ class DatabaseUnavailable(Exception):
     """The database cannot store anything now, whatever the rows: wait and try again."""
 
 
-async def store_rows(connection: Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Store all ``rows`` in one transaction; rows that are there already change nothing.
+async def store_rows(connection: Connection, table: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Store all ``rows`` in one transaction; return how many are new: a row whose key is there changes nothing.
 
     Raises
     ------
@@ -49,9 +49,10 @@ async def store_rows(connection: Connection, table: str, rows: Sequence[Sequence
             await connection.copy_records_to_table(f"staging_{table}", records=rows, columns=columns)
             if table == METRICS_TABLE:
                 await connection.execute(sql.mark_minutes.sql)
-            await connection.execute(sql.move_staging.sql.format(table=table, columns=quoted))
+            moved = await connection.execute(sql.move_staging.sql.format(table=table, columns=quoted))
     except DATABASE_ERRORS as error:
         raise sort_error(error) from error
+    return int(moved.rpartition(" ")[2])  # "INSERT 0 <rows>"
 
 
 DATABASE_ERRORS: Final[tuple[type[Exception], ...]] = (

@@ -158,7 +158,9 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _count(self) -> None:
         for counts, metric in (
+            (self.writer.given, self._telemetry.rows_given),
             (self.writer.stored, self._telemetry.rows),
+            (self.writer.refused, self._telemetry.rows_refused),
             (self.writer.unreadable, self._telemetry.unreadable),
         ):
             for label, count in counts.items():

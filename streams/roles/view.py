@@ -10,10 +10,12 @@ import msgspec
 from faust.types import EventT, StreamT, TopicT
 
 from agents.ports import Clock
-from agents.view.rows import AlertRow, StatusRow, Window, decode_row, is_over, resolved_to_forget, update_window
+from agents.view.listing import decode_row
+from agents.view.rows import AlertRow, StatusRow, is_over, resolved_to_forget
+from agents.view.windows import WINDOWS_KEPT_SECONDS, Window, update_window
 from schemas import topics
 from streams.clock import SystemClock
-from streams.roles.view_tables import ViewTables, create_tables, forget_windows
+from streams.roles.view_tables import ViewTables, create_tables
 from streams.settings import Settings
 from streams.telemetry.fleet import FleetCollector
 from streams.telemetry.registry import Telemetry
@@ -79,7 +81,7 @@ def build(settings: Settings, telemetry: Telemetry | None = None, clock: Clock |
     app.task(RebalanceWatch(app, clock, settings.session_timeout_seconds).run)
 
     async def forget_old_windows() -> None:
-        forget_windows(tables.window_store, clock.time())
+        tables.window_store.forget(clock.time() - WINDOWS_KEPT_SECONDS)
 
     app.timer(_FORGET_WINDOWS_EVERY_SECONDS)(forget_old_windows)
     app.web = ViewWeb(

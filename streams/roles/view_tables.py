@@ -13,14 +13,14 @@ from typing import Any, cast
 import faust
 import msgspec
 from faust.tables.globaltable import GlobalTable
-from faust.tables.table import Table
 from faust.tables.wrappers import WindowWrapper
 from faust.types import EventT
 
-from agents.view.rows import WINDOW_SECONDS, WINDOWS_KEPT_SECONDS
+from agents.view.windows import WINDOW_SECONDS, WINDOWS_KEPT_SECONDS
 from schemas.times import parse_time
 from streams.kafka.topics import TopicSpec
 from streams.settings import Settings
+from streams.transport.window_table import WindowTable
 
 _GLOBAL_TABLES = ("status", "health", "risk", "advice")
 _ALERT_TABLE = "alerts"
@@ -31,17 +31,6 @@ _CHANGELOG_CONFIG = {
     "min.cleanable.dirty.ratio": "0.1",
     "max.compaction.lag.ms": "600000",
 }
-
-
-class WindowTable(Table[Any, Any]):
-    """A windowed table whose old windows are removed by :func:`forget_windows`.
-
-    Faust's own expiry pushes an entry onto a heap at each write (a day of 300 records a second is 26 million)
-    and never expires what was restored from the changelog.
-    """
-
-    def _should_expire_keys(self) -> bool:
-        return False
 
 
 class _Seen(msgspec.Struct):
@@ -139,13 +128,3 @@ def windows_of(
         if value:
             found.append((window[0], value))
     return found
-
-
-def forget_windows(store: Any, now: float) -> int:
-    """Remove from memory the windows that ended over a day ago; their changelog ends by retention."""
-    limit = now - WINDOWS_KEPT_SECONDS
-    # ``data`` is the store beneath the table: its removals write no tombstones.
-    old = [key for key in store.data if key[1][1] <= limit]
-    for key in old:
-        store.data.pop(key, None)
-    return len(old)

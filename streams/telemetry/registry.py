@@ -87,7 +87,24 @@ class Telemetry:
             "gpu_health_restore_seconds", "Time the last restore of a partition's state took", registry=registry
         )
         self.gpus = Gauge("gpu_health_gpus", "GPUs whose state this process holds", registry=registry)
-        self.rows = Counter("gpu_health_rows_written", "Database rows, by table", ["table"], registry=registry)
+        self.rows_given = Counter(
+            "gpu_health_rows_given",
+            "Rows that the database was given and took, by table",
+            ["table"],
+            registry=registry,
+        )
+        self.rows = Counter(
+            "gpu_health_rows_written",
+            "Rows that are new in the database, by table; fewer than given: their keys were there",
+            ["table"],
+            registry=registry,
+        )
+        self.rows_refused = Counter(
+            "gpu_health_rows_refused",
+            "Rows that the database will never take, by table",
+            ["table"],
+            registry=registry,
+        )
         self.flush_seconds = Histogram(
             "gpu_health_flush_seconds",
             "Time of a batch's write to the database",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
 import orjson
 
+from agents.view.listing import Listing
 from agents.view.rows import (
     AdviceRow,
     AlertRow,
-    RowCache,
+    FleetTally,
     StatusRow,
-    fleet_summary,
+    by_id,
+    largest_margin_first,
     loudest_first,
     riskiest_first,
     worst_first,
@@ -49,26 +52,30 @@ class Lookups:
 
     def __init__(self, tables: FleetTables) -> None:
         self._tables = tables
-        self._status = RowCache(StatusRow)
-        self._alerts = RowCache(AlertRow)
-        self._advice = RowCache(AdviceRow)
+        self._tally = FleetTally()
+        self._open_alerts = 0
+        orders = {"id": by_id, "worst": worst_first, "riskiest": riskiest_first}
+        self._status = Listing(StatusRow, orders, self._tally.move)
+        self._alerts = Listing(AlertRow, {"started": lambda row: (row.starts_at,)}, self._count_alert)
+        self._advice = Listing(AdviceRow, {"margin": largest_margin_first})
+
+    def _count_alert(self, row: AlertRow, by: int) -> None:
+        self._open_alerts += by * (row.status == "firing")
 
     def status_rows(self) -> list[StatusRow]:
         """Return the row of every GPU and host."""
-        return [row for row, _ in self._status.rows(self._tables.status)]
-
-    def alert_rows(self) -> list[AlertRow]:
-        """Return the row of every alert, resolved ones too."""
-        return [row for row, _ in self._alerts.rows(self._tables.alerts)]
+        self._status.refresh(self._tables.status)
+        return list(self._status.rows())
 
     def gpus(self, *, hosts: bool = False, worst: bool = False, limit: int | None = None) -> bytes:
         """Return the latest status of each GPU; ``count`` counts them all, ``limit`` cuts the list."""
-        found = self._status.rows(self._tables.status)
-        open_alerts = sum(row.status == "firing" for row in self.alert_rows())
-        summary = fleet_summary((row for row, _ in found), open_alerts)
-        shown = [entry for entry in found if hosts or not entry[0].is_host]
-        shown.sort(key=lambda entry: worst_first(entry[0]) if worst else (False, False, 0.0, entry[0].gpu_id))
-        return _listing("gpus", [value for _, value in shown], limit, {"summary": summary})
+        self._status.refresh(self._tables.status)
+        self._alerts.refresh(self._tables.alerts)
+        entries = self._status.entries("worst" if worst else "id")
+        shown = (value for row, value in entries if hosts or not row.is_host)
+        count = len(self._status) if hosts else self._tally.gpus
+        summary = self._tally.summary(self._open_alerts)
+        return _listing("gpus", list(islice(shown, limit)), count, {"summary": summary})
 
     def gpu(self, gpu_id: str) -> bytes | None:
         """Return the latest status of one GPU or host."""
@@ -90,23 +97,24 @@ class Lookups:
 
     def alerts(self, status: str) -> bytes:
         """Return the alerts of ``status`` (``firing``, ``resolved`` or ``all``), loudest first, then newest."""
-        found = self._alerts.rows(self._tables.alerts)
-        shown = [entry for entry in found if status in ("all", entry[0].status)]
-        shown.sort(key=lambda entry: entry[0].starts_at, reverse=True)
+        self._alerts.refresh(self._tables.alerts)
+        shown = [entry for entry in self._alerts.entries("started") if status in ("all", entry[0].status)]
+        shown.reverse()
         shown.sort(key=lambda entry: loudest_first(entry[0])[:2])
-        return _listing("alerts", [value for _, value in shown], None, {})
+        return _listing("alerts", [value for _, value in shown], len(shown), {})
 
     def risk_top(self, limit: int) -> bytes:
         """Return the GPUs most likely to fail within 30 days."""
-        rows = sorted((row for row in self.status_rows() if not row.is_host), key=riskiest_first)
-        return _listing("gpus", [orjson.dumps(_risk_fields(row)) for row in rows[:limit]], None, {})
+        self._status.refresh(self._tables.status)
+        rows = (row for row, _ in self._status.entries("riskiest") if not row.is_host)
+        shown = [orjson.dumps(_risk_fields(row)) for row in islice(rows, limit)]
+        return _listing("gpus", shown, len(shown), {})
 
     def recommendations(self, action: str | None) -> bytes:
         """Return the latest advice on each GPU, the largest margin first; ``action`` filters."""
-        found = self._advice.rows(self._tables.advice)
-        shown = [entry for entry in found if action is None or entry[0].action == action]
-        shown.sort(key=lambda entry: (-entry[0].margin_usd, entry[0].gpu_id))
-        return _listing("recommendations", [value for _, value in shown], None, {})
+        self._advice.refresh(self._tables.advice)
+        shown = [value for row, value in self._advice.entries("margin") if action is None or row.action == action]
+        return _listing("recommendations", shown, len(shown), {})
 
 
 def _risk_fields(row: StatusRow) -> dict[str, Any]:
@@ -115,10 +123,9 @@ def _risk_fields(row: StatusRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in (*names, *more)}
 
 
-def _listing(name: str, values: list[bytes], limit: int | None, extra: Mapping[str, Any]) -> bytes:
-    shown = values if limit is None else values[:limit]
-    head = msgspec.json.encode({"count": len(values), **extra})
-    return b"".join((head[:-1], b',"', name.encode(), b'":[', b",".join(shown), b"]}"))
+def _listing(name: str, values: list[bytes], count: int, extra: Mapping[str, Any]) -> bytes:
+    head = msgspec.json.encode({"count": count, **extra})
+    return b"".join((head[:-1], b',"', name.encode(), b'":[', b",".join(values), b"]}"))
 
 
 def join_windows(gpu_id: str, windows: Iterable[dict[str, Any]]) -> bytes:

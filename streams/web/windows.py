@@ -12,7 +12,7 @@ from faust.types import TopicT
 from yarl import URL
 
 from agents.ports import Clock
-from agents.view.rows import WINDOW_SECONDS, Window
+from agents.view.windows import WINDOW_SECONDS, Window
 from schemas.times import format_time
 from streams.roles.view_tables import ViewTables, windows_of
 from streams.web.lookups import join_windows

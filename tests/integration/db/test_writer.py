@@ -36,6 +36,19 @@ async def test_a_record_read_twice_is_one_row(writer: Writer, database: Connecti
         assert writer.pending == 0
     assert await count(database, "gpu_health_metrics") == 20
     assert await count(database, "gpu_raw_events") == 1
+    assert writer.given == {"gpu_health_metrics": 40, "gpu_raw_events": 2}
+    assert writer.stored == {"gpu_health_metrics": 20, "gpu_raw_events": 1}
+
+
+async def test_a_row_whose_key_another_one_has_is_told(
+    writer: Writer, database: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    for load in (10, 20):  # one GPU, one time, two messages
+        writer.add(raw(NOW, metrics={"DCGM_FI_DEV_GPU_UTIL": load}))
+    with caplog.at_level("INFO"):
+        await writer.flush()
+    assert (writer.given["gpu_health_metrics"], writer.stored["gpu_health_metrics"]) == (2, 1)
+    assert "gpu_health_metrics: 1 of 2 rows were not stored" in caplog.text
 
 
 async def test_every_event_record_is_a_row_with_its_values(writer: Writer, database: Connection) -> None:
@@ -89,6 +102,7 @@ async def test_a_refused_row_becomes_a_dead_letter_and_the_others_are_stored(
     ]
     assert "gpu_events" in letters[1]["detail"]
     assert writer.refused == {"gpu_events": 1, "gpu_alerts": 1}
+    assert writer.given == writer.stored == {"gpu_events": 50, "gpu_dead_letters": 2}
 
 
 async def test_text_that_postgresql_cannot_hold_is_stored_without_it(writer: Writer, database: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Iterable, Mapping
@@ -242,9 +243,7 @@ def run(
             piece.times_ms = [round(at * 1000) for at, _ in part]
             partition.process(piece)
         checkpoint = partition.drain()
-        said.extend(
-            b"%s %s" % (one.topic.encode(), one.value or b"") for one in checkpoint.outputs if one.topic != STATUS
-        )
+        said.extend(b"%s %s" % (one.topic.encode(), one.value or b"") for one in checkpoint.outputs)
         for key, value in checkpoint.states:
             if value is None:
                 stored.pop(key, None)
@@ -300,6 +299,42 @@ def test_the_stream_of_that_test_says_something() -> None:
     assert kinds == {b"h", b"e", b"w"}
 
 
+def fleet_chunk(tick: int, gpus: int) -> Chunk:
+    """Return one ordinary sample of each GPU, one each 10 s, spread over them."""
+    values = [message(f"GPU-{gpu}", START + 10.0 * tick + gpu * 10.0 / gpus) for gpu in range(gpus)]
+    piece = chunk(values, first=tick * gpus)
+    piece.times_ms = [round((START + 10.0 * tick + gpu * 10.0 / gpus) * 1000) for gpu in range(gpus)]
+    return piece
+
+
+def test_statuses_are_thinned_to_the_share_of_the_partition_and_a_restart_adds_none() -> None:
+    gpus, share, ticks, restart_at = 200, 6.0, 24, 13  # 33 s a GPU
+    options = ScoreOptions(status_records_per_second=share)
+    partition = logic(options=options)
+    stored: dict[bytes, bytes] = {}
+    published: list[dict[bytes, int]] = []
+    for tick in range(ticks):
+        partition.process(fleet_chunk(tick, gpus))
+        checkpoint = partition.drain()
+        stored.update({key: value for key, value in checkpoint.states if value is not None})
+        keys = [one.key for one in checkpoint.outputs if one.topic == STATUS]
+        published.append({key: keys.count(key) for key in keys})
+        if tick == restart_at:
+            extra = orjson.loads(orjson.dumps(partition.position_extra()))
+            partition = ScorePartition(0, lambda key: 0, NoInputs(), options)
+            for key, value in stored.items():
+                partition.restore(key, value)
+            partition.restored(extra, fresh=False)
+    assert len(published[0]) == gpus  # the first sight of each
+    steady = published[4:]
+    assert sum(map(len, steady)) / (10.0 * len(steady)) == pytest.approx(share, rel=0.1)
+    assert all(set(tick.values()) == {1} for tick in published)
+    assert max(map(len, steady)) < 2 * share * 10.0  # also after the restart
+    for gpu in range(gpus):
+        ticks_told = [tick for tick, keys in enumerate(published) if b"GPU-%d" % gpu in keys]
+        assert max(b - a for a, b in itertools.pairwise([*ticks_told, ticks])) <= 6  # a minute
+
+
 def test_evidence_is_not_written_for_an_ordinary_sample() -> None:
     partition = logic()
     partition.process(chunk([message()]))
@@ -316,6 +351,7 @@ def test_records_are_valid_json_of_their_schema() -> None:
     from schemas.health_score import HealthScore
     from schemas.recommendation import Recommendation
     from schemas.risk_score import RiskScore
+    from schemas.status import GpuStatus
 
     types = {
         "gpu-alerts": AlertEvent,
@@ -324,6 +360,7 @@ def test_records_are_valid_json_of_their_schema() -> None:
         "gpu-health-scores": HealthScore,
         "gpu-recommendations": Recommendation,
         "gpu-risk-scores": RiskScore,
+        "gpu-status": GpuStatus,
     }
     said, _ = run(stream(2), [], restart=False)
     for row in said:

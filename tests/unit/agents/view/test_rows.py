@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import msgspec
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agents.view.rows import (
     AlertRow,
+    FleetTally,
     OpenAlertRow,
-    RowCache,
     StatusRow,
-    Window,
-    fleet_summary,
     is_over,
     loudest_first,
     resolved_to_forget,
     riskiest_first,
-    update_window,
     worst_first,
 )
+from agents.view.windows import Window, update_window
 from schemas.times import format_time
 
 START = 1_770_638_400.0
@@ -71,7 +66,11 @@ def test_the_summary_leaves_hosts_out() -> None:
         row("GPU-3", overall_score=None, band=None),
         row("host:n", band="good", missing=True),
     ]
-    summary = fleet_summary(rows, open_alerts=3)
+    tally = FleetTally()
+    for one in (*rows, rows[0]):
+        tally.move(one, +1)
+    tally.move(rows[0], -1)
+    summary = tally.summary(open_alerts=3)
     assert summary["gpus"] == 3
     assert summary["bands"] == {
         "excellent": 0,
@@ -82,37 +81,6 @@ def test_the_summary_leaves_hosts_out() -> None:
         "unscored": 1,
     }
     assert (summary["missing"], summary["open_alerts"], summary["simulated"]) == (1, 3, True)
-
-
-def test_rows_are_decoded_again_only_when_the_table_holds_another_value() -> None:
-    cache = RowCache(StatusRow)
-    first = msgspec.json.encode(row("GPU-1", overall_score=50))
-    table = {b"GPU-1": first, b"GPU-2": b"not json", b"GPU-3": b'{"gpu_id": 3}'}
-    (one, raw), *none = cache.rows(table)
-    assert (one.overall_score, raw, none) == (50, first, [])
-    assert cache.rows(table)[0][0] is one
-    table[b"GPU-1"] = msgspec.json.encode(row("GPU-1", overall_score=40))
-    assert cache.rows(table)[0][0].overall_score == 40
-    del table[b"GPU-1"]
-    assert cache.rows(table) == []
-
-
-@pytest.mark.parametrize("time", ["never", "1970-01-01T00:00:00Z", ""])
-def test_a_status_without_a_usable_time_is_no_row(time: str) -> None:
-    value = msgspec.json.encode({"gpu_id": "g", "host_id": "n", "samples": 1, "last_seen": time})
-    assert RowCache(StatusRow).rows({b"g": value}) == []
-
-
-@given(st.binary(max_size=200))
-def test_any_bytes_in_a_table_are_no_error(value: bytes) -> None:
-    RowCache(StatusRow).rows({b"g": value})
-    RowCache(AlertRow).rows({b"g": value})
-
-
-def test_a_record_nested_deeper_than_the_stack_is_no_row() -> None:
-    nested = b'{"evidence": ' + b"[" * 2000 + b"]" * 2000 + b"}"
-    assert RowCache(StatusRow).rows({b"g": nested}) == []
-    assert RowCache(AlertRow).rows({b"g": nested}) == []
 
 
 def test_a_window_keeps_extents_and_survives_its_encoding() -> None:
