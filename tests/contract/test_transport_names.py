@@ -20,7 +20,10 @@ import faust
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
+from faust.stores.memory import Store
+from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
+from faust.tables.table import Table
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from mode.utils.queues import FlowControlEvent
 
@@ -70,6 +73,9 @@ LIBRARY: Final[dict[type, dict[str, Kind]]] = {
         "_unpack_records": "generator",
     },
     Recovery: {"_generation_id": "attribute"},
+    Table: {"_set_windowed": "method", "_to_key": "method"},
+    Collection: {"_should_expire_keys": "method", "_window_ranges": "generator"},
+    Store: {"_key_partition": "attribute"},
     FlowControlEvent: {"_resume": "attribute", "_suspend": "attribute"},
 }
 # What an expression that is not ``self`` holds; one that is missing here fails the first test.
@@ -82,6 +88,7 @@ HOLDS: Final[dict[str, type]] = {
     "result": FetchResult,
     "fetched": PartitionRecords,
     "self._tables.recovery": Recovery,
+    "store": Store,
 }
 # Our own private names in subclasses of theirs: a version that has one of them too would be overridden unseen.
 OURS: Final[dict[str, set[str]]] = {
@@ -97,6 +104,7 @@ OURS: Final[dict[str, set[str]]] = {
     "ChunkedConsumer": {"_positions"},
     "RebalanceFlow": {"_cleared_generation", "_tables"},
     "_MetadataRequest": {"_topics"},
+    "WindowTable": {"_share", "_shared"},
 }
 
 
@@ -174,6 +182,8 @@ def kind_of(cls: type, name: str) -> Kind | None:
     if inspect.isfunction(found):
         return "method"
     for one in cls.__mro__[:-1]:
+        if one.__module__ == "collections.abc":  # has methods alone, and no source of its own
+            continue
         for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(one)))):
             if (
                 isinstance(node, ast.Attribute)
