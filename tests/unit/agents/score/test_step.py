@@ -1,0 +1,311 @@
+"""What a sample cannot move is not computed again, and nobody can see which samples those were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.score import step as score
+from agents.score.bundles import Bundles, NoInputs
+from agents.score.records import Record
+from agents.score.status import gpu_status, is_news
+from agents.score.step import Bundle, KnownAsset
+from models.gpu import packing
+from models.gpu.state import GpuState
+from models.health.load_model import LoadModel, LoadModels
+from models.health.overall import Scores
+from schemas.raw import decode
+from schemas.sample import to_sample
+from schemas.side_input import Asset
+from schemas.topics import HEALTH_SCORES
+
+START = 1_770_638_400.0
+MODEL = "NVIDIA H100 80GB HBM3"
+HEALTHY: dict[str, float | None] = {
+    "gpu_temp_celsius": 60.0,
+    "memory_temp_celsius": 70.0,
+    "power_usage_watts": 400.0,
+    "sm_active_ratio": 0.9,
+    "sm_clock_hertz": 1.7e9,
+    "energy_joules_total": 1e6,
+    "clocks_event_reasons": 0.0,
+    "ecc_sbe_volatile_total": 0.0,
+    "ecc_dbe_volatile_total": 0.0,
+    "row_remap_failed": 0.0,
+    "row_remap_pending": 0.0,
+    "xid_last": 0.0,
+    "gpu_present": 1.0,
+}
+PACKAGED = Bundles(NoInputs()).at(START)
+WARM_PROFILE = msgspec.structs.replace(
+    PACKAGED.profile, version=2, thermal=msgspec.structs.replace(PACKAGED.profile.thermal, warm_celsius=58.0)
+)
+LOADS = LoadModels(
+    models={MODEL: LoadModel(idle_watts=100.0, full_load_watts=300.0, reference_clock_hertz=1.7e9)}
+).functions()
+
+
+def bundle(name: str) -> Bundle:
+    """Return new side inputs: never the object of another call."""
+    profile = WARM_PROFILE if name == "warm" else PACKAGED.profile
+    return Bundle(
+        profile=profile,
+        rules=PACKAGED.rules,
+        prices=PACKAGED.prices,
+        risk_model=PACKAGED.risk_model,
+        catalogue=PACKAGED.catalogue,
+        load_models=LOADS if name == "loads" else {},
+    )
+
+
+def asset(gpu_id: str, time: float) -> KnownAsset:
+    """Return an asset in service for 1,000 days."""
+    return KnownAsset(Asset(gpu_id=gpu_id, warranty_expiry="2027-01-01"), START - 1000 * 86_400.0)
+
+
+class Worker:
+    """One GPU's state in a worker that may skip; ``always`` computes on every sample."""
+
+    def __init__(self, *, always: bool = False) -> None:
+        self.state = GpuState("GPU-1", "node-1")
+        self.always = always
+        self.judged = 0
+
+    def take(self, value: bytes, inputs: Bundle) -> list[tuple[str, bytes]]:
+        """Take a message; return the records, the status too where it is news."""
+        state = self.state
+        if self.always:
+            state.steady = None
+        before = state.scores
+        sample = to_sample(decode(value), orjson.loads(value)["timestamp"])
+        _, records = score.step(state, sample, inputs, asset)
+        self.judged += state.scores is not before
+        if is_news(state, any(record.topic == "gpu-alerts" for record in records)):
+            records.append(Record("status", gpu_status(state)))
+        return [(record.topic, msgspec.json.encode(record.value)) for record in records]
+
+    def restart(self) -> None:
+        """Go on from what was packed."""
+        old, self.state = self.state, GpuState("GPU-1", "")
+        packing.unpack_hot(self.state, packing.pack_hot(old))
+        packing.unpack_window(self.state, packing.pack_window(old))
+        packing.unpack_evidence(self.state, packing.pack_evidence(old))
+        packing.finish(self.state)
+
+    def served(self) -> dict[str, Any]:
+        """Return everything that is published of scores and risk, NaN as None."""
+        scores, risk = self.state.scores, self.state.risk
+        if scores is None or risk is None:
+            return {}
+        names = [name for name in Scores.__slots__ if name != "time"]
+        found = {name: getattr(scores, name) for name in names}
+        found |= {
+            name: getattr(risk, name)
+            for name in ("risk_score", "level", "probability_7d", "probability_30d", "points", "evidence_floor")
+        }
+        return {name: None if isinstance(value, float) and isnan(value) else value for name, value in found.items()}
+
+
+def message(time: float, metrics: dict[str, float | None], events: list[dict[str, Any]] | None = None) -> bytes:
+    return orjson.dumps(
+        {
+            "timestamp": time,
+            "gpu_id": "GPU-1",
+            "host_id": "node-1",
+            "interval_seconds": 10.0,
+            "labels": {"model": MODEL},
+            "metrics": metrics,
+            "events": events or [],
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Some samples at a fixed interval after a change of what the GPU reports; ``code``: an XID comes first."""
+
+    samples: int
+    interval: float
+    changes: dict[str, float | None]
+    adds: dict[str, float]
+    code: int | None
+    alone: bool
+    ahead: float
+    restart: bool
+    inputs: str
+
+
+_CELSIUS = st.one_of(st.none(), st.sampled_from([58.0, 60.0, 74.9, 75.0, 75.1, 76.0, 81.0, 95.0]))
+_CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "gpu_temp_celsius": _CELSIUS,
+        "memory_temp_celsius": st.sampled_from([None, 70.0, 89.0, 90.0, 91.0, 99.0]),
+        "gpu_temp_margin_celsius": st.sampled_from([None, -1.0, 0.0, 1.0, 11.9, 12.0, 12.1, 25.0]),
+        "gpu_temp_slowdown_celsius": st.sampled_from([None, 89.0, 92.0]),
+        "power_usage_watts": st.sampled_from([None, 100.0, 400.0, 700.0]),
+        "sm_active_ratio": st.sampled_from([None, 0.0, 0.5, 0.9]),
+        "clocks_event_reasons": st.sampled_from([None, 0.0, 4.0, 32.0, 64.0, 128.0]),
+        "row_remap_failed": st.sampled_from([None, 0.0, 1.0]),
+        "row_remap_pending": st.sampled_from([0.0, 1.0]),
+        "gpu_recovery_action": st.sampled_from([None, 0.0, 1.0]),
+        "xid_last": st.sampled_from([None, 0.0, 13.0, 31.0, 79.0]),
+        "gpu_present": st.sampled_from([1.0, 1.0, 0.0]),
+        "ecc_sbe_volatile_total": st.sampled_from([None, 0.0]),
+    },
+)
+_ADDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "ecc_sbe_volatile_total": st.sampled_from([1.0, 20_000.0]),
+        "ecc_dbe_volatile_total": st.just(1.0),
+        "ecc_sbe_sram_volatile_total": st.just(1.0),
+        "nvlink_recovery_failed_total": st.just(1.0),
+        "energy_joules_total": st.sampled_from([4000.0, -1e6]),
+    },
+)
+_MOMENTS = st.lists(
+    st.builds(
+        Moment,
+        samples=st.integers(1, 40),
+        interval=st.sampled_from([1.0, 10.0, 10.0, 30.0, 60.0, 300.0, 4000.0]),
+        changes=_CHANGES,
+        adds=_ADDS,
+        code=st.sampled_from([None, None, None, 13, 48, 74, 79, 94]),
+        alone=st.booleans(),
+        ahead=st.sampled_from([0.0, 0.0, -7200.0, 40.0]),
+        restart=st.booleans(),
+        inputs=st.sampled_from(["packaged", "packaged", "packaged", "warm", "loads"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def _story(moments: list[Moment]) -> list[tuple[bytes, str, bool]]:
+    """Return the messages of ``moments``, each with the side inputs' name and whether a restart comes before it."""
+    values = dict(HEALTHY)
+    found = []
+    time = START
+    for moment in moments:
+        values.update(moment.changes)
+        for name, more in moment.adds.items():
+            values[name] = max((values.get(name) or 0.0) + more, 0.0)
+        for index in range(moment.samples):
+            time += moment.interval
+            events = []
+            if moment.code is not None and index == 0:
+                events = [{"type": "xid", "code": moment.code, "timestamp": time + moment.ahead, "line": ""}]
+            alone = moment.alone and bool(events)
+            found.append((message(time, {} if alone else dict(values), events), moment.inputs, moment.restart))
+            if not alone:
+                energy = values["energy_joules_total"] or 0.0
+                values["energy_joules_total"] = energy + 400.0 * moment.interval
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(_MOMENTS)
+def test_what_is_served_and_published_is_what_a_computation_on_every_sample_gives(moments: list[Moment]) -> None:
+    """To the last bit, so within any tolerance; and a worker restored at any point says the same."""
+    skipping, always, restarted = Worker(), Worker(always=True), Worker()
+    inputs, name = bundle("packaged"), "packaged"
+    last_restart = False
+    for value, wanted, restart in _story(moments):
+        if wanted != name:
+            inputs, name = bundle(wanted), wanted
+        if restart and not last_restart and restarted.state.samples:
+            restarted.restart()
+        last_restart = restart
+        expected = always.take(value, inputs)
+        assert skipping.take(value, inputs) == expected
+        assert [one for one in restarted.take(value, inputs) if one[0] != "status"] == [
+            one for one in expected if one[0] != "status"
+        ]
+        assert skipping.served() == restarted.served() == always.served()
+        assert packing.pack_evidence(skipping.state) == packing.pack_evidence(always.state)
+        assert packing.pack_hot(skipping.state) == packing.pack_hot(always.state)
+
+
+def feed(worker: Worker, count: int, **changes: float | None) -> list[tuple[str, bytes]]:
+    """Send ``count`` samples 10 s apart; return their records."""
+    values = HEALTHY | changes
+    found = []
+    for _ in range(count):
+        time = worker.state.time + 10.0 if worker.state.samples else START
+        found += worker.take(message(time, values), PACKAGED)
+    return found
+
+
+def test_a_healthy_gpu_is_judged_once_in_five_minutes_and_published_every_fifteen() -> None:
+    worker = Worker()
+    feed(worker, 60)
+    worker.judged = 0
+    records = feed(worker, 360)
+    assert [topic for topic, _ in records].count(HEALTH_SCORES) == 4
+    assert worker.judged <= 16, "the bounds of 5 minutes, of the schedule and of the hour"
+
+
+def test_a_latched_xid_and_an_application_s_own_fault_do_not_make_every_sample_judged() -> None:
+    worker = Worker()
+    feed(worker, 60, xid_last=43.0)
+    event = {"type": "xid", "code": 31, "timestamp": worker.state.time, "line": "one"}
+    worker.take(message(worker.state.time + 1.0, {}, [event]), PACKAGED)
+    feed(worker, 2, xid_last=43.0)
+    assert worker.state.evidence
+    worker.judged = 0
+    feed(worker, 100, xid_last=43.0)
+    assert worker.judged <= 8
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gpu_temp_celsius": None},
+        {"ecc_sbe_volatile_total": 1.0},
+        {"ecc_dbe_volatile_total": 1.0},
+        {"row_remap_pending": 1.0},
+        {"clocks_event_reasons": 32.0},
+        {"clocks_event_reasons": 128.0},
+        {"xid_last": 79.0},
+        {"gpu_present": 0.0},
+        {"memory_temp_celsius": None},
+        {"gpu_temp_margin_celsius": 5.0},
+        {"gpu_temp_celsius": 200.0},
+    ],
+    ids=str,
+)
+def test_whatever_can_move_a_score_is_judged_on_the_sample_that_brings_it(changes: dict[str, float | None]) -> None:
+    worker = Worker()
+    feed(worker, 8)
+    worker.judged = 0
+    feed(worker, 1)
+    assert worker.judged == 0, "an ordinary sample between"
+    feed(worker, 1, **changes)
+    assert worker.judged == 1
+
+
+@pytest.mark.parametrize("changes", [{"gpu_temp_celsius": 77.0}, {"ecc_sbe_volatile_total": 3.0}], ids=str)
+def test_where_a_score_drifts_every_sample_is_judged(changes: dict[str, float | None]) -> None:
+    worker = Worker()
+    feed(worker, 8)
+    feed(worker, 8 * 360, **changes)
+    worker.judged = 0
+    feed(worker, 20, **changes)
+    assert worker.judged == 20
+
+
+def test_other_side_inputs_are_used_from_their_first_sample_on() -> None:
+    worker = Worker()
+    feed(worker, 8)
+    assert worker.state.scores is not None
+    assert worker.state.scores.thermal == 100.0
+    worker.take(message(worker.state.time + 10.0, dict(HEALTHY)), bundle("warm"))
+    assert worker.state.scores.thermal == pytest.approx(96.0)
