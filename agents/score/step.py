@@ -124,7 +124,8 @@ def step(
         records.append(Record(ALERTS, event))
     if judged is not None:
         _publish(state, bundle, judged, records)
-        state.steady = _bounds(state, bundle) if taken else None
+        tried = state.steady is not None or state.open_samples % steady.TRY_SAMPLES == 0
+        state.steady = _bounds(state, bundle) if taken and tried else None
     return state, records
 
 

@@ -13,7 +13,7 @@ its limit, a share of throttled time) nothing is steady and every sample is judg
 from __future__ import annotations
 
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.gpu.minute import BELIEVED_BELOW_SLOWDOWN_CELSIUS, BELIEVED_CELSIUS
 from models.gpu.slots import (
@@ -47,11 +47,22 @@ from models.health.profile import Profile
 
 # The longer, the tighter the bounds of a GPU that was observed for minutes, the rarer the full computation.
 HORIZON_SECONDS: Final = 300.0
+# Where nothing was steady it rarely is at the next sample: how many samples of the hour lie between two tries.
+TRY_SAMPLES: Final = 6
 # Two orders of summation differ by less than 1e-9 C; within this distance of a limit every sample is judged.
 NEAR_CELSIUS: Final = 1e-6
 NEAR_SECONDS: Final = 1e-6
 
 _JUDGED_COUNTERS: Final = frozenset((SBE, DBE, DBE_AGGREGATE, SRAM_SBE, NVLINK_FAILED))
+
+
+class OwnBounds(NamedTuple):
+    """Between which temperatures and margins (C) a sample's own values leave the means where they cost nothing."""
+
+    temp_most: float
+    memory_temp_most: float
+    margin_most: float
+    margin_least: float
 
 
 class Steady:
@@ -78,12 +89,11 @@ class Steady:
         "until",
     )
 
-    def __init__(self, until: float, state: GpuState, side_inputs: object) -> None:
+    def __init__(self, state: GpuState, side_inputs: object, until: float, own: OwnBounds) -> None:
         week = state.windows.week
         self.side_inputs = side_inputs
         self.until = until
-        self.temp_most = self.memory_temp_most = self.margin_most = inf
-        self.margin_least = -inf
+        self.temp_most, self.memory_temp_most, self.margin_most, self.margin_least = own
         self.temp_max = state.highest(TEMP_MAX, week)
         self.memory_temp_max = state.highest(MEMORY_TEMP_MAX, week)
         self.margin_min = state.lowest(MARGIN_MIN, week)
@@ -127,15 +137,15 @@ def bounds(state: GpuState, profile: Profile, side_inputs: object, until: float)
     until
         Event time (epoch s) at which something is due anyway.
     """
-    week = state.windows.week
+    week, hour = state.windows.week.sums, state.open
     inputs = state.remembered.inputs
     if (
-        inputs is None
+        week[CORRECTED] + hour[CORRECTED] > 0.0
+        or week[THERMAL] + hour[THERMAL] > 0.0
+        or week[BRAKE] + hour[BRAKE] > 0.0
+        or inputs is None
         or inputs.absent
         or evidence.SLOWDOWN in state.alerts
-        or state.total(CORRECTED, week) > 0.0
-        or state.total(THERMAL, week) > 0.0
-        or state.total(BRAKE, week) > 0.0
     ):
         return None
     time = state.time
@@ -148,12 +158,14 @@ def bounds(state: GpuState, profile: Profile, side_inputs: object, until: float)
     seconds = until - time
     if not seconds > 0.0:
         return None
-    found = Steady(until, state, side_inputs)
-    return found if _bound_heat(found, state, profile, seconds) else None
+    own = _own_bounds(state, profile, seconds)
+    return Steady(state, side_inputs, until, own) if own is not None else None
 
 
-def _bound_heat(found: Steady, state: GpuState, profile: Profile, seconds: float) -> bool:
-    """Fill the bounds of the sample's own values for ``seconds`` from now; False where there are none."""
+def _own_bounds(state: GpuState, profile: Profile, seconds: float) -> OwnBounds | None:
+    """Return the bounds of a sample's own values for ``seconds`` from now; None where there are none."""
+    temp_most = margin_most = inf
+    margin_least = -inf
     limits = profile.thermal
     week = state.windows.week
     known = state.known_seconds(MARGIN, week)
@@ -161,25 +173,26 @@ def _bound_heat(found: Steady, state: GpuState, profile: Profile, seconds: float
         share = limits.least_margin_share_ratio
         beyond = known - share * state.known_seconds(TEMP, week)
         if -seconds <= beyond <= seconds * share:  # temperature or margin: which one is judged may change
-            return False
+            return None
     if known == week.seconds[MARGIN]:  # none in the open hour: the first one counts for all of it
         slowdown = state.lasting[TEMP_SLOWDOWN]
         hot = slowdown - BELIEVED_BELOW_SLOWDOWN_CELSIUS if slowdown == slowdown else BELIEVED_CELSIUS
-        found.margin_most = 0.0
-        found.temp_most = hot - NEAR_CELSIUS
+        margin_most = 0.0
+        temp_most = hot - NEAR_CELSIUS
     if thermal.judged_by_margin(state, profile):
         room = _room(state, MARGIN, limits.warm_margin_celsius + NEAR_CELSIUS, -1.0)
-        found.margin_least = limits.warm_margin_celsius - room / seconds
+        margin_least = limits.warm_margin_celsius - room / seconds
     else:
         warm, _ = thermal.limits(state, profile)
         room = _room(state, TEMP, warm - NEAR_CELSIUS, 1.0)
-        found.temp_most = min(found.temp_most, warm - NEAR_CELSIUS + room / seconds)
+        temp_most = min(temp_most, warm - NEAR_CELSIUS + room / seconds)
     if not room > 0.0:
-        return False
+        return None
     warm = thermal.memory_limit(state, profile) - limits.memory_warm_below_hot_celsius - NEAR_CELSIUS
     room = _room(state, MEMORY_TEMP, warm, 1.0)
-    found.memory_temp_most = warm + room / seconds
-    return room > 0.0
+    if not room > 0.0:
+        return None
+    return OwnBounds(temp_most, warm + room / seconds, margin_most, margin_least)
 
 
 def _room(state: GpuState, column: int, limit: float, sign: float) -> float:
