@@ -110,12 +110,14 @@ def _is_over(state: GpuState, kind: str, item: Evidence, profile: Profile) -> bo
 
 def stands_until(state: GpuState, profile: Profile) -> float:
     """Return the event time (epoch s) before which no evidence ends; -inf where each sample may end one."""
+    ends = profile.evidence
     until = inf
     for kind, item in state.evidence.items():
         caps = kind in profile.overall_caps or kind in profile.memory_caps
         if item.last_at > state.time or (caps and item.reset_seen):  # its clock runs ahead; its clean time runs
             return -inf
-        until = min(until, item.last_at + profile.evidence.window_seconds)
+        if not caps or kind in ends.window_kinds:
+            until = min(until, item.last_at + ends.window_seconds)
     return until
 
 
