@@ -334,32 +334,62 @@ def test_where_a_score_drifts_every_sample_is_judged(
     assert worker.judged == 20
 
 
+Phase = tuple[int, dict[str, float | None]]  # samples 10 s apart, and what they change
+_COOL: dict[str, float | None] = {"gpu_temp_celsius": 60.0}
+
+
 @pytest.mark.parametrize(
-    ("before", "changes"),
+    ("begin", "inputs", "phases"),
     [
-        ({}, {"gpu_temp_celsius": 81.0}),
-        ({}, {"gpu_temp_celsius": 95.0}),
-        ({}, {"memory_temp_celsius": 99.0}),
-        ({"gpu_temp_margin_celsius": 25.0}, {"gpu_temp_margin_celsius": 1.0}),
-        ({}, {"power_usage_watts": 150.0}),
+        pytest.param(0.0, "packaged", [(400, {}), (320, {"gpu_temp_celsius": 81.0})], id="a maximum"),
+        pytest.param(0.0, "packaged", [(400, {}), (320, {"gpu_temp_celsius": 95.0})], id="a maximum past hot"),
+        pytest.param(0.0, "packaged", [(400, {}), (320, {"memory_temp_celsius": 99.0})], id="the memory's maximum"),
+        pytest.param(
+            0.0,
+            "packaged",
+            [(400, {"gpu_temp_margin_celsius": 25.0}), (320, {"gpu_temp_margin_celsius": 1.0})],
+            id="the least margin",
+        ),
+        pytest.param(0.0, "loads", [(400, {}), (320, {"power_usage_watts": 150.0})], id="a residual"),
+        pytest.param(
+            1800.0,
+            "packaged",
+            [(180, {}), (240, {"gpu_temp_margin_celsius": 5.0})],
+            id="the margin is judged from some share on",
+        ),
+        pytest.param(
+            0.0,
+            "packaged",
+            [
+                (400, {"gpu_temp_margin_celsius": -1.0}),
+                (30, {"gpu_temp_margin_celsius": -1.0, "gpu_temp_celsius": 86.0}),
+            ],
+            id="a margin of zero or less is believed",
+        ),
+        pytest.param(
+            0.0,
+            "packaged",
+            [(360, {}), (300, {"gpu_temp_celsius": None}), (6, _COOL), (30, {"gpu_temp_celsius": 95.0})],
+            id="few measured samples count for an hour",
+        ),
+        pytest.param(
+            0.0, "packaged", [(100, {"gpu_temp_celsius": 75.5}), (60, _COOL)], id="a mean falls to its limit"
+        ),
     ],
-    ids=str,
 )
-def test_what_a_closing_minute_moves_is_judged_when_it_closes(
-    before: dict[str, float | None], changes: dict[str, float | None]
-) -> None:
-    skipping, always = Worker(), Worker(always=True)
-    inputs = bundle("loads")
+def test_a_gpu_that_was_steady_is_judged_where_it_moves(begin: float, inputs: str, phases: list[Phase]) -> None:
+    skipping, always, used = Worker(), Worker(always=True), bundle(inputs)
     served = []
-    for index in range(720):
-        values = HEALTHY | before | (changes if index >= 400 else {})
-        value = message(START + 10.0 * index, values)
-        assert skipping.take(value, inputs) == always.take(value, inputs)
-        assert skipping.served() == always.served()
-        served.append(skipping.served())
-        if index == 399:
-            assert skipping.judged < 110, "one in six, and the first minutes of a margin"
-    assert served[399] != served[-1], "the change does move something"
+    time = START + begin
+    for count, changes in phases:
+        for _ in range(count):
+            value = message(time, HEALTHY | changes)
+            assert skipping.take(value, used) == always.take(value, used)
+            assert skipping.served() == always.served()
+            served.append(skipping.served())
+            time += 10.0
+    assert served[phases[0][0] - 1] != served[-1], "the last phase does move something"
+    assert skipping.judged < always.judged
 
 
 def test_a_reset_is_not_missed_where_only_an_old_fault_waits_for_it() -> None:
@@ -380,8 +410,8 @@ def test_a_reset_is_not_missed_where_only_an_old_fault_waits_for_it() -> None:
 def test_an_input_s_grace_ends_on_its_sample() -> None:
     skipping, always = Worker(), Worker(always=True)
     for index in range(180):
-        values = HEALTHY | ({"memory_temp_celsius": None} if index >= 60 else {})
-        value = message(START + 60.0 * index, values)
+        values = HEALTHY | ({"memory_temp_celsius": None} if index >= 61 else {})
+        value = message(START + 70.0 * index, values, interval_seconds=70.0)
         assert skipping.take(value, PACKAGED) == always.take(value, PACKAGED)
         assert skipping.served() == always.served()
     assert always.state.remembered.inputs is not None
@@ -412,14 +442,15 @@ def test_evidence_ends_on_its_sample(code: int, days: float) -> None:
 
 def test_while_a_thermal_slowdown_is_open_every_sample_is_judged() -> None:
     worker = Worker()
-    feed(worker, 8)
+    feed(worker, 8, clocks_event_reasons=None)
+    assert worker.state.steady is not None
     alert = AlertState(
         "thermal_slowdown", "thermal_slowdown", "thermal", START, severity="error", page=False, summary="", action=""
     )
     alert.phase = FIRING
     alert.starts_at = START
     worker.state.alerts[alert.key] = alert
-    feed(worker, 1, clocks_event_reasons=None)
+    worker.state.steady = None
     worker.judged = 0
     feed(worker, 20, clocks_event_reasons=None)
     assert worker.judged == 20
