@@ -51,14 +51,8 @@ class KnownAsset(NamedTuple):
     deployed_at: float | None
 
 
-class Judged(NamedTuple):
-    """Scores and risk after a sample, and the asset that the advice reads."""
-
-    scores: overall.Scores
-    risk: serving.Risk
-    asset: Asset | None
-
-
+# Scores and risk after a sample, and the asset that the advice reads.
+Judged = tuple[overall.Scores, serving.Risk, Asset | None]
 AssetOf = Callable[[str, float], KnownAsset | None]
 
 
@@ -114,7 +108,8 @@ def step(
     occurrences = xid.take_events(state, sample, bundle.catalogue, taken=taken)
     changed = state.evidence_dirty or bool(occurrences)
     state.evidence_dirty = unpacked or state.evidence_dirty
-    records.extend(Record(EVENTS, xid_event(state, occurrence)) for occurrence in occurrences)
+    for occurrence in occurrences:
+        records.append(Record(EVENTS, xid_event(state, occurrence)))
     judged = None
     if state.samples > 0:  # else events alone, before any metrics: there is nothing to score yet
         held = state.steady
@@ -136,7 +131,7 @@ def _judge(state: GpuState, bundle: Bundle, asset_of: AssetOf, taken: bool) -> J
     scores = state.scores = overall.score(state, profile, taken=taken)
     known = asset_of(state.gpu_id, state.time)
     asset, deployed_at = known if known is not None else (None, None)
-    return Judged(scores, serving.assess(state, bundle.risk_model, profile, deployed_at), asset)
+    return scores, serving.assess(state, bundle.risk_model, profile, deployed_at), asset
 
 
 def _publish(state: GpuState, bundle: Bundle, judged: Judged, records: list[Record]) -> None:

@@ -336,6 +336,7 @@ def test_where_a_score_drifts_every_sample_is_judged(
 
 Phase = tuple[int, dict[str, float | None]]  # samples 10 s apart, and what they change
 _COOL: dict[str, float | None] = {"gpu_temp_celsius": 60.0}
+_WARM: dict[str, float | None] = {"gpu_temp_celsius": 74.0}
 
 
 @pytest.mark.parametrize(
@@ -361,15 +362,15 @@ _COOL: dict[str, float | None] = {"gpu_temp_celsius": 60.0}
             0.0,
             "packaged",
             [
-                (400, {"gpu_temp_margin_celsius": -1.0}),
-                (30, {"gpu_temp_margin_celsius": -1.0, "gpu_temp_celsius": 86.0}),
+                (100, {"gpu_temp_margin_celsius": -1.0}),
+                (5, {"gpu_temp_margin_celsius": -1.0, "gpu_temp_celsius": 86.0}),
             ],
             id="a margin of zero or less is believed",
         ),
         pytest.param(
             0.0,
             "packaged",
-            [(360, {}), (300, {"gpu_temp_celsius": None}), (6, _COOL), (30, {"gpu_temp_celsius": 95.0})],
+            [(360, _WARM), (300, {"gpu_temp_celsius": None}), (6, _WARM), (30, {"gpu_temp_celsius": 84.0})],
             id="few measured samples count for an hour",
         ),
         pytest.param(
