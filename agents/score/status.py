@@ -22,10 +22,9 @@ def is_news(state: GpuState, urgent: bool) -> bool:
     scores, risk = state.scores, state.risk
     if scores is None or risk is None:
         return urgent
-    now = (scores.overall, scores.thermal, scores.memory, scores.power, risk.risk_score)
-    if now == state.shown and not urgent:  # nothing has moved at all
+    if scores is state.shown and not urgent:  # not computed again, nor the risk: nothing has moved
         return False
-    state.shown = now
+    state.shown = scores
     last = state.published.status
     if (
         last is not None

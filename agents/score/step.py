@@ -1,8 +1,12 @@
-"""What happens per sample of one GPU: state, scores, risk, alerts, advice."""
+"""What happens per sample of one GPU: state, scores, risk, alerts, advice.
+
+Rules and deadlines are looked at on every sample. Scores, risk and advice are computed again only where the sample
+can have moved one of them (:mod:`models.health.steady`); what the rules then read is what a computation would give.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
@@ -14,7 +18,7 @@ from models.alerts.rules_settings import Rules
 from models.economics import policy
 from models.economics.prices import Prices
 from models.gpu.state import GpuState, LoadModel
-from models.health import evidence, overall
+from models.health import evidence, overall, steady
 from models.health import explain as health_explain
 from models.health.profile import Profile
 from models.risk import explain as risk_explain
@@ -47,6 +51,8 @@ class KnownAsset(NamedTuple):
     deployed_at: float | None
 
 
+# Scores and risk after a sample, and the asset that the advice reads.
+Judged = tuple[overall.Scores, serving.Risk, Asset | None]
 AssetOf = Callable[[str, float], KnownAsset | None]
 
 
@@ -84,7 +90,9 @@ def step(
     ):
         records.append(Record(ALERTS, event))
     taken = sample.has_metrics and not sample.time <= state.time
+    unpacked = state.evidence_dirty
     if taken:
+        state.evidence_dirty = False  # to see what this sample changes
         closed = state.update(sample, bundle.load_models.get(state.labels.get("model", "")))
         if closed is not None:
             records.append(Record(HOURS, gpu_hour(state, closed)))
@@ -98,38 +106,42 @@ def step(
         state.reset_seen = False
         state.increments = {}
     occurrences = xid.take_events(state, sample, bundle.catalogue, taken=taken)
-    records.extend(Record(EVENTS, xid_event(state, occurrence)) for occurrence in occurrences)
-    if state.samples == 0:  # events alone, before any metrics: there is nothing to score yet
-        for event in rules.evaluate(state, sample, None, None, rule_settings, occurrences, taken=taken):
-            records.append(Record(ALERTS, event))
-        return state, records
-    _judge(state, sample, bundle, asset_of, occurrences, records, taken)
+    changed = state.evidence_dirty or bool(occurrences)
+    state.evidence_dirty = unpacked or state.evidence_dirty
+    for occurrence in occurrences:
+        records.append(Record(EVENTS, xid_event(state, occurrence)))
+    judged = None
+    if state.samples > 0:  # else events alone, before any metrics: there is nothing to score yet
+        held = state.steady
+        if changed or not taken or held is None or not held.holds(state, bundle):
+            judged = _judge(state, bundle, asset_of, taken)
+    for event in rules.evaluate(state, sample, state.scores, state.risk, rule_settings, occurrences, taken=taken):
+        records.append(Record(ALERTS, event))
+    if judged is not None:
+        _publish(state, bundle, judged, records)
+        tried = state.steady is not None or state.open_samples % steady.TRY_SAMPLES == 0
+        state.steady = _bounds(state, bundle) if taken and tried else None
     return state, records
 
 
-def _judge(
-    state: GpuState,
-    sample: Sample,
-    bundle: Bundle,
-    asset_of: AssetOf,
-    occurrences: Sequence[xid.Occurrence],
-    records: list[Record],
-    taken: bool,
-) -> None:
-    """Scores, risk, rules and advice after the state has taken the sample."""
+def _judge(state: GpuState, bundle: Bundle, asset_of: AssetOf, taken: bool) -> Judged:
+    """Compute scores and risk after the state has taken the sample."""
     profile = bundle.profile
     evidence.observe(state, profile)
     scores = state.scores = overall.score(state, profile, taken=taken)
     known = asset_of(state.gpu_id, state.time)
     asset, deployed_at = known if known is not None else (None, None)
-    risk = serving.assess(state, bundle.risk_model, profile, deployed_at)
-    for event in rules.evaluate(state, sample, scores, risk, bundle.rules, occurrences, taken=taken):
-        records.append(Record(ALERTS, event))
+    return scores, serving.assess(state, bundle.risk_model, profile, deployed_at), asset
+
+
+def _publish(state: GpuState, bundle: Bundle, judged: Judged, records: list[Record]) -> None:
+    """Add the records of scores, risk and advice that moved or are due."""
+    scores, risk, asset = judged
     published = state.published
     if overall.moved(scores, published.health):
         published.health = overall.to_published(scores)
         state.evidence_dirty = True
-        records.append(Record(HEALTH_SCORES, health_explain.health_score(state, scores, profile)))
+        records.append(Record(HEALTH_SCORES, health_explain.health_score(state, scores, bundle.profile)))
     if risk_explain.due(risk, published.risk, state.time):
         published.risk = risk_explain.to_published(risk, state.time)
         state.evidence_dirty = True
@@ -137,3 +149,14 @@ def _judge(
     advice = policy.advise(state, scores, risk, bundle.prices, asset)
     if advice is not None:
         records.append(Record(RECOMMENDATIONS, advice))
+
+
+def _bounds(state: GpuState, bundle: Bundle) -> steady.Steady | None:
+    """Return the bounds within which a sample changes nothing that :func:`_judge` and :func:`_publish` say."""
+    health, risk, advice = state.published.health, state.published.risk, state.published.advice
+    if health is None or risk is None or advice is None:
+        return None
+    due = min(
+        health.at + overall.EMIT_SECONDS, risk.at + risk_explain.EMIT_SECONDS, advice.at + policy.REVIEW_SECONDS
+    )
+    return steady.bounds(state, bundle.profile, bundle, due)

@@ -128,6 +128,10 @@ class OpenHour:
             weight += observed
         return total / weight if weight > 0.0 else nan
 
+    def measured_seconds(self, column: int) -> float:
+        """Return the time of the open hour in which a mean or a known sum was measured."""
+        return self._open_seconds[column]
+
     def total(self, column: int, totals: Totals) -> float:
         """Return the sum of a column over ``totals`` and the open hour."""
         return totals.sums[column] + self.open[column]

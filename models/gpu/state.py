@@ -17,6 +17,7 @@ from schemas.signals import SIGNALS
 if TYPE_CHECKING:
     from models.alerts.alert_state import AlertState
     from models.health.overall import Scores
+    from models.health.steady import Steady
     from models.risk.serving import Risk
 
 __all__ = ["ClosedHour", "Evidence", "GpuState", "LoadModel"]
@@ -90,9 +91,11 @@ class GpuState(OpenMinute):
     risk
         Cache of models.risk.serving; not kept, a function of the rest.
     scores
-        Health scores after the last sample; None until the first one (after a restore too).
+        Health scores as of the last sample; None until the first one (after a restore too).
+    steady
+        Within which bounds scores and risk stay as they are; not kept, None where each sample moves them.
     shown
-        Overall, thermal, memory, power and risk score that the last status was decided from; not kept.
+        The scores that the last status was decided from; not kept.
     host_facts
         Of a host: its facts by name, as last told.
     """
@@ -120,6 +123,7 @@ class GpuState(OpenMinute):
         "samples",
         "scores",
         "shown",
+        "steady",
         "values",
         "weight_seconds",
         "xid_gauge",
@@ -150,7 +154,8 @@ class GpuState(OpenMinute):
         self.remembered = Remembered()
         self.risk: Risk | None = None
         self.scores: Scores | None = None
-        self.shown: tuple[float, float, float, float, int] | None = None
+        self.steady: Steady | None = None
+        self.shown: Scores | None = None
         self.host_facts: dict[str, float] = {}
 
     # -- the step of a sample ------------------------------------------------------------------------------

@@ -93,13 +93,13 @@ def measured_last(state: GpuState, profile: Profile) -> int:
     return measured(state, profile) if inputs is None else inputs.mask
 
 
-def _measured_now(state: GpuState, profile: Profile) -> int:
+def measured_in_sample(state: GpuState) -> int:
+    """Return the bits of the inputs that the last sample's own values measure: all but those that last."""
     values = state.values
-    lasting = state.lasting
     mask = 0
     if values[GPU_TEMP] == values[GPU_TEMP]:
         mask = TEMP_INPUT
-    if values[TEMP_MARGIN] == values[TEMP_MARGIN] or lasting[TEMP_SLOWDOWN] == lasting[TEMP_SLOWDOWN]:
+    if values[TEMP_MARGIN] == values[TEMP_MARGIN]:
         mask |= LIMIT_INPUT
     if values[MEM_TEMP] == values[MEM_TEMP]:
         mask |= MEMORY_TEMP_INPUT
@@ -109,6 +109,20 @@ def _measured_now(state: GpuState, profile: Profile) -> int:
         mask |= CORRECTED_INPUT
     if values[DBE] == values[DBE]:
         mask |= UNCORRECTED_INPUT
+    if values[POWER_USAGE] == values[POWER_USAGE]:
+        mask |= POWER_INPUT
+    if state.load_ratio == state.load_ratio:
+        mask |= LOAD_INPUT
+    if state.brake_seconds == state.brake_seconds:
+        mask |= BRAKE_INPUT
+    return mask
+
+
+def _measured_now(state: GpuState, profile: Profile) -> int:
+    lasting = state.lasting
+    mask = measured_in_sample(state)
+    if lasting[TEMP_SLOWDOWN] == lasting[TEMP_SLOWDOWN]:
+        mask |= LIMIT_INPUT
     # Before Ampere pages are retired and no row is ever remapped: the same question, older signals.
     if lasting[REMAP_FAILED] == lasting[REMAP_FAILED] or lasting[PAGE_RETIRED_DBE] == lasting[PAGE_RETIRED_DBE]:
         mask |= REMAP_FAILED_INPUT
@@ -123,14 +137,8 @@ def _measured_now(state: GpuState, profile: Profile) -> int:
         mask |= SRAM_INPUT
     if lasting[UNREPAIRABLE] == lasting[UNREPAIRABLE]:
         mask |= UNREPAIRABLE_INPUT
-    if values[POWER_USAGE] == values[POWER_USAGE]:
-        mask |= POWER_INPUT
-    if state.load_ratio == state.load_ratio:
-        mask |= LOAD_INPUT
     if state.total(RESIDUAL_COUNT, state.windows.week) >= profile.power.least_residual_minutes:
         mask |= RESIDUAL_INPUT
-    if state.brake_seconds == state.brake_seconds:
-        mask |= BRAKE_INPUT
     return mask
 
 

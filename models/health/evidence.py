@@ -7,6 +7,7 @@ the window. What happened before lives on in the risk.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final, NamedTuple
 
 from models.gpu.slots import (
@@ -105,6 +106,19 @@ def _is_over(state: GpuState, kind: str, item: Evidence, profile: Profile) -> bo
         and clean_loaded_seconds(state, item) >= ends.clean_loaded_seconds
         and not is_pending(state)
     )
+
+
+def stands_until(state: GpuState, profile: Profile) -> float:
+    """Return the event time (epoch s) before which no evidence ends; -inf where each sample may end one."""
+    ends = profile.evidence
+    until = inf
+    for kind, item in state.evidence.items():
+        caps = kind in profile.overall_caps or kind in profile.memory_caps
+        if item.last_at > state.time or (caps and item.reset_seen):  # its clock runs ahead; its clean time runs
+            return -inf
+        if not caps or kind in ends.window_kinds:
+            until = min(until, item.last_at + ends.window_seconds)
+    return until
 
 
 def clean_loaded_seconds(state: GpuState, item: Evidence) -> float:

@@ -1,4 +1,4 @@
-"""The risk of a GPU on every sample: the rule score and the served probability, in microseconds.
+"""The risk of a GPU as of its last sample: the rule score and the served probability, in microseconds.
 
 What is constant within an hour (closed hours, decayed events, flags, limits) is summed once into ``_base``;
 a sample adds the six fast features. The cache is a pure function of the state and the side inputs, so a
@@ -48,7 +48,7 @@ _CORRECTED, _UNCORRECTED, _EVENTS, _RATIO, _TEMP, _EXCESS = FAST
 
 
 class Risk:
-    """The risk of one GPU now; one object a GPU, filled again at each sample.
+    """The risk of one GPU now; one object a GPU, filled again at each computation.
 
     Attributes
     ----------

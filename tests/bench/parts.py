@@ -33,7 +33,10 @@ def microseconds(work: Callable[[], object], count: int) -> float:
 
 
 def measure(kind: str, gpus: int = 50, ticks: int = 200) -> dict[str, float]:
-    """Return the microseconds of each part for messages of ``kind`` (``guide`` or ``ours``)."""
+    """Return the microseconds of each part for messages of ``kind`` (``guide`` or ``ours``).
+
+    Evidence and scores, risk and advice are the cost of one computation, which few messages need.
+    """
     values = [value for _, value in fleet(kind, gpus, ticks)]
     bundles = Bundles(NoInputs())
     count = len(values)
@@ -55,6 +58,10 @@ def measure(kind: str, gpus: int = 50, ticks: int = 200) -> dict[str, float]:
     risk = last[0].risk
     assert scores is not None
     assert risk is not None
+    held = [(state, state.steady) for state, _ in pairs if state.steady is not None]
+    parts["whether they can have moved"] = microseconds(
+        lambda: [bounds.holds(state, bundle) for state, bounds in held], len(held)
+    )
     parts["evidence and scores"] = microseconds(
         lambda: [_judge(state, bundle.profile) for state, _ in pairs], len(pairs)
     )
