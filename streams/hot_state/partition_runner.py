@@ -12,7 +12,7 @@ from agents.ports import Chunk, Clock, Output, PartitionLogic
 from schemas.errors import ShutdownError
 from streams.hot_state.guard import Verdict, admit
 from streams.hot_state.table import HotTable
-from streams.transport.chunked import PartitionEnd
+from streams.transport.consumer_thread import PartitionEnd
 
 log = logging.getLogger(__name__)
 

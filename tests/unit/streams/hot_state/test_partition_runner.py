@@ -17,7 +17,7 @@ from schemas.errors import ShutdownError
 from schemas.topics import METRICS_RAW
 from streams.hot_state.partition_runner import PartitionRunner
 from streams.hot_state.table import HotTable, Restored
-from streams.transport.chunked import PartitionEnd
+from streams.transport.consumer_thread import PartitionEnd
 from tests.chaos.counting import ALERT_EVERY, CountingLogic
 
 INPUT = (METRICS_RAW, 0)
