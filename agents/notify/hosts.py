@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 from typing import Final
 
 import msgspec
 
+from agents.notify.missing import Missing
 from agents.status_pace import longest_wait_seconds
 from models.alerts.grouping import (
     HOST_HOLD_SECONDS,
@@ -27,20 +27,6 @@ _SILENCE_LEAST_SECONDS: Final = 40.0
 _SILENCE_INTERVALS: Final = 4.0
 # Last-seen times move with every status; written this often they serve to tell who was seen in the last day.
 _SAVE_SECONDS: Final = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A GPU's open gpu_missing: since when by its own time, and since when notify knows (epoch s).
-
-    ``explained``: the GPU is known to be lost, so its silence says nothing of its host.
-    """
-
-    incident_id: str
-    fingerprint: str
-    starts_at: float
-    noted_at: float
-    explained: bool
 
 
 class Host(msgspec.Struct, kw_only=True):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from agents.notify.telling import Delivery
+from agents.notify.publisher import Delivery
 
 # Standard Webhooks 1.0.0 advises bodies under 20 kB.
 BODY_LIMIT_BYTES: Final = 20_000
