@@ -39,7 +39,7 @@ class NotifyLogic:
     Parameters
     ----------
     receivers
-        Who may be told; their order has no meaning.
+        Who may be notified; their order has no meaning.
     status_records_per_second
         What gpu-status is thinned to.
     """
@@ -78,7 +78,7 @@ class NotifyLogic:
         self._fresh = fresh
 
     def alert(self, event: AlertEvent) -> None:
-        """Take an alert's change of state; what notify itself said is known already."""
+        """Take an alert's change of state; what notify itself published is known already."""
         if event.rule != HOST_MISSING:
             self._arrived.append(event)
 
@@ -176,7 +176,7 @@ class NotifyLogic:
                     self._resolve(over, Why.REMOVED)
 
     def _assess(self, incident: Incident, news: AlertEvent | None) -> None:
-        """Tell people of ``incident`` or do not; ``news`` is what was just said of it, if anything."""
+        """Notify people of ``incident`` or do not; ``news`` is the alert of it that just arrived, if any."""
         look = inf
         blocked: dict[str, Why] = {}
         free: list[AlertEvent] = []
@@ -196,9 +196,9 @@ class NotifyLogic:
                 self._touch(incident.incident_id)
         else:
             event = max(free, key=gravity)
-            tell = self._news(incident, event)
-            if tell is not None:
-                self._publisher.notify(incident, event, tell, self.clock)
+            news_of = self._news(incident, event)
+            if news_of is not None:
+                self._publisher.notify(incident, event, news_of, self.clock)
                 self._touch(incident.incident_id)
             elif news is not None:
                 why = blocked.get(news.fingerprint, Why.JOINED_INCIDENT)

@@ -33,7 +33,7 @@ def step(
         state.late_samples += 1
     for kernel_event in sample.events:
         if kernel_event.type == "sxid":
-            said = gpu_event(
+            event_record = gpu_event(
                 state,
                 "sxid",
                 kernel_event.time,
@@ -42,7 +42,7 @@ def step(
                 source=sample.source,
                 history=sample.history,
             )
-            records.append(Record(EVENTS, said))
+            records.append(Record(EVENTS, event_record))
     occurrences = xid.take_events(state, sample, bundle.catalogue)
     records.extend(Record(EVENTS, xid_event(state, occurrence)) for occurrence in occurrences)
     for event in rules.evaluate(state, sample, None, None, bundle.rules, occurrences):
