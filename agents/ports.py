@@ -44,7 +44,7 @@ class Output:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """What one partition has to say since the last checkpoint; committed in one transaction.
+    """What one partition publishes and changed since the last checkpoint; committed in one transaction.
 
     ``states`` holds packed state records (None: a tombstone) by state-topic key.
     """

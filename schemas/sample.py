@@ -53,8 +53,8 @@ _LASTING: Final = frozenset(
     or signal.reset_class == "lifetime"
     or signal.name.startswith("bank_remap")
 )
-# An event further ahead of the message that tells it has no usable clock.
-_EVENT_AHEAD_SECONDS: Final = 60.0
+# A sample further ahead of its append time, or an event further ahead of its sample, has no usable clock.
+CLOCK_AHEAD_SECONDS: Final = 60.0
 _PLAN_LIMIT: Final = 4096
 # All signals of a GPU with 18 links are some 250 names: a plan for many more is not worth keeping.
 _PLANNED_NAMES: Final = 512
@@ -336,7 +336,7 @@ def _events(events: list[RawEvent], sample_time: float) -> tuple[Event, ...]:
                 time = parse_time(event.timestamp)
             except (ValueError, OverflowError):
                 time = sample_time  # an event without a usable clock happened when it was told
-            if time > sample_time + _EVENT_AHEAD_SECONDS:
+            if time > sample_time + CLOCK_AHEAD_SECONDS:
                 time = sample_time
         taken.append(Event(event.type, event.code, event.pci_bus_id, event.line or "", time))
     return tuple(taken)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 from typing import Final
 
 import msgspec
 
+from agents.notify.missing import Missing
 from agents.status_pace import longest_wait_seconds
 from models.alerts.grouping import (
     HOST_HOLD_SECONDS,
@@ -18,33 +18,18 @@ from models.alerts.grouping import (
     host_cause,
     host_event,
 )
+from models.alerts.rules_settings import load_rules
 from schemas.alert import AlertEvent
 from schemas.raw import HOST_PREFIX
 from schemas.status import GpuStatus
 from schemas.times import parse_time
 
-_SILENCE_LEAST_SECONDS: Final = 40.0
-_SILENCE_INTERVALS: Final = 4.0
 # Last-seen times move with every status; written this often they serve to tell who was seen in the last day.
 _SAVE_SECONDS: Final = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A GPU's open gpu_missing: since when by its own time, and since when notify knows (epoch s).
-
-    ``explained``: the GPU is known to be lost, so its silence says nothing of its host.
-    """
-
-    incident_id: str
-    fingerprint: str
-    starts_at: float
-    noted_at: float
-    explained: bool
-
-
 class Host(msgspec.Struct, kw_only=True):
-    """One host; ``lost_since`` is the clock at which its loss was noticed, ``event`` what was said of it."""
+    """One host; ``lost_since`` is the clock at which its loss was noticed, ``event`` the alert that fires."""
 
     host_id: str
     gpus: dict[str, float] = {}
@@ -69,6 +54,8 @@ class Hosts:
 
     def __init__(self, status_records_per_second: float) -> None:
         self._rate = status_records_per_second
+        # Silence is as long for a host as for a GPU; the packaged rules, since notify follows no side inputs.
+        self._rules = load_rules()
         self._hosts: dict[str, Host] = {}
         self._host_of: dict[str, str] = {}
         self._dirty: dict[str, None] = {}
@@ -147,10 +134,12 @@ class Hosts:
     def judge(
         self, host_id: str, missing: Mapping[str, Missing], clock: float
     ) -> tuple[HostCause, AlertEvent | None]:
-        """Return what explains the missing GPUs of a host, and what is to be said of the host itself now."""
+        """Return what explains the missing GPUs of a host, and the alert of the host itself that is due now."""
         host = self._host(host_id)
         unexplained = {gpu_id: one for gpu_id, one in missing.items() if not one.explained}
-        heartbeat_limit = max(_SILENCE_LEAST_SECONDS, _SILENCE_INTERVALS * host.heartbeat_interval_seconds)
+        heartbeat_limit = max(
+            self._rules.silence_least_seconds, self._rules.silence_intervals * host.heartbeat_interval_seconds
+        )
         heartbeat_limit += host.heartbeat_interval_seconds
         heartbeat_limit += longest_wait_seconds(len(self._host_of), self._rate, host.heartbeat_interval_seconds)
         known = host.heartbeat_at is not None
@@ -168,7 +157,7 @@ class Hosts:
     def _proceed(
         self, host: Host, cause: HostCause, facts: HostFacts, missing: Mapping[str, Missing], clock: float
     ) -> AlertEvent | None:
-        """Move the host's own alert: noticed, held, said, over."""
+        """Move the host's own alert: noticed, held, published, over."""
         if cause.lost:
             if host.lost_since is None:
                 # Some of its GPUs may have been missing for long, or explained until now: the hold begins here.
@@ -192,16 +181,16 @@ class Hosts:
             return host.event
         if host.lost_since is None:
             return None
-        said, host.event, host.lost_since = host.event, None, None
+        ended, host.event, host.lost_since = host.event, None, None
         self._dirty[host.host_id] = None
-        if said is None:
+        if ended is None:
             return None
         return host_event(
             host.host_id,
             "resolved",
             "exporter_down" if cause is HostCause.EXPORTER_DOWN else "data_again",
-            members=said.members,
-            starts_at=parse_time(said.starts_at),
+            members=ended.members,
+            starts_at=parse_time(ended.starts_at),
             at=clock,
             heartbeat=True,
             rack_id=host.rack_id,

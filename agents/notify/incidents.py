@@ -35,7 +35,7 @@ class Why(StrEnum):
 
 
 class Member(msgspec.Struct):
-    """One firing alert of an incident, as it was said last.
+    """One firing alert of an incident, as it was published last.
 
     ``noted_at`` is the clock when it was read first; ``history``: it was old before notify ever ran.
     """

@@ -12,7 +12,7 @@ _MINUTE_SECONDS = 60.0
 class LetterLimit:
     """Lets a number of letters through in each minute of append time and counts the others.
 
-    A function of the messages' append times alone, so that a second run says the same.
+    A function of the messages' append times alone, so that a second run gives the same.
 
     >>> limit = LetterLimit(1)
     >>> limit.admit(0.0, "not_json"), limit.admit(1.0, "not_json"), limit.over(61.0)
@@ -43,9 +43,9 @@ class LetterLimit:
         """Return (start of the minute, counts by reason) of what a minute before ``clock`` suppressed."""
         if not self._suppressed or int(clock // _MINUTE_SECONDS) <= self._minute:
             return None
-        told = dict(sorted(self._suppressed.items()))
+        counts = dict(sorted(self._suppressed.items()))
         self._suppressed.clear()
-        return self._minute * _MINUTE_SECONDS, told
+        return self._minute * _MINUTE_SECONDS, counts
 
     def to_plain(self) -> dict[str, Any]:
         """Return what must outlive a restart."""

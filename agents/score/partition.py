@@ -26,11 +26,10 @@ from models.gpu import packing
 from models.gpu.state import GpuState
 from schemas.dead_letter import Reason
 from schemas.errors import InvalidMessage
-from schemas.sample import Sample, to_sample
+from schemas.sample import CLOCK_AHEAD_SECONDS, Sample, to_sample
 from schemas.shapes import Shapes
 from schemas.topics import ALERTS, METRICS_RAW, RECOMMENDATIONS, REKEYED_HEADER, STATUS
 
-CLOCK_AHEAD_SECONDS: Final = 60.0
 FORGET_SECONDS: Final = 30 * 86_400.0
 _FORGET_CHECK_SECONDS: Final = 3600.0
 _HOUR: Final = 3600

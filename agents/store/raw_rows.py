@@ -18,9 +18,6 @@ from schemas.signals import ALIASES, INDEX, SIGNALS, Signal
 METRICS_TABLE: Final = "gpu_health_metrics"
 RAW_EVENTS_TABLE: Final = "gpu_raw_events"
 
-# A sample that is further ahead of its append time is a dead letter of role score, never a row.
-CLOCK_AHEAD_SECONDS: Final = 60.0
-
 # The guide's own columns come first, in its order; temp_hotspot has no source, so nothing ever fills it.
 GUIDE_COLUMNS: Final = (
     *("temp_gpu", "temp_memory", "temp_hotspot", "power_draw", "power_limit", "util_gpu", "util_memory"),

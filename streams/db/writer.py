@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
-from agents.store.raw_rows import CLOCK_AHEAD_SECONDS, METRICS_TABLE, LabelMemory, sample_row
+from agents.store.raw_rows import METRICS_TABLE, LabelMemory, sample_row
 from agents.store.rows import EVENT_TABLES, Row, RowMaker, UnreadableRecord
 from schemas.dead_letter import PAYLOAD_LIMIT_BYTES, DeadLetter, Reason
 from schemas.errors import InvalidMessage
 from schemas.ids import digest
-from schemas.sample import to_sample
+from schemas.sample import CLOCK_AHEAD_SECONDS, to_sample
 from schemas.shapes import Shapes
 from schemas.times import format_time
 from schemas.topics import METRICS_RAW

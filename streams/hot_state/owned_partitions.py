@@ -58,7 +58,7 @@ class OwnedPartitions:
         self._clock = clock
         self._observer = observer
         self._runners: dict[int, PartitionRunner] = {}
-        self._told: dict[TP, int] = {}
+        self._committed: dict[TP, int] = {}
         # A rebalance may begin while the partitions of the one before are still being restored.
         self._changing = asyncio.Lock()
 
@@ -158,10 +158,10 @@ class OwnedPartitions:
 
     async def _commit_group(self, runners: Mapping[int, PartitionRunner]) -> None:
         positions = {self._tp(partition): runner.committed for partition, runner in runners.items()}
-        fresh = {tp: offset for tp, offset in positions.items() if self._told.get(tp) != offset}
+        fresh = {tp: offset for tp, offset in positions.items() if self._committed.get(tp) != offset}
         if fresh:
             await self._consumer.commit_positions(fresh)
-            self._told.update(fresh)
+            self._committed.update(fresh)
 
     def _tp(self, partition: int) -> TP:
         return cast(TP, TopicPartition(self._settings.topic(self._topic), partition))

@@ -12,7 +12,7 @@ from agents.ports import Chunk, Clock, Output, PartitionLogic
 from schemas.errors import ShutdownError
 from streams.hot_state.guard import Verdict, admit
 from streams.hot_state.table import StateTable
-from streams.transport.chunked import PartitionEnd
+from streams.transport.consumer_thread import PartitionEnd
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class PartitionRunner:
             self._wake.set()
 
     async def checkpoint(self) -> None:
-        """Commit what the logic has to say, if anything."""
+        """Commit what the logic publishes and changed, if anything."""
         async with self._commit:
             if not self.logic.dirty and self.position == self.committed:
                 return
@@ -162,11 +162,11 @@ class PartitionRunner:
             self._commit_since = self._clock.monotonic()
             reached = self.position
             extra = self.logic.position_extra()
-            said = self.logic.drain()
-            await self._table.checkpoint(said, {self._input: reached}, extra)
+            checkpoint = self.logic.drain()
+            await self._table.checkpoint(checkpoint, {self._input: reached}, extra)
             self.committed = reached
             if self._observer is not None:
-                self._observer.checkpoint(said.outputs, self._clock.monotonic() - self._commit_since)
+                self._observer.checkpoint(checkpoint.outputs, self._clock.monotonic() - self._commit_since)
             self._commit_since = 0.0
 
     async def close(self, *, commit: bool = True) -> None:

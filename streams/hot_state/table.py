@@ -1,6 +1,6 @@
 """The hot state table: a keyed table over one partition of a compacted topic, written in transactions.
 
-What a partition says (events, changed states and the position reached) is committed in one Kafka transaction,
+What a partition publishes (events, changed states and the position reached) is committed in one Kafka transaction,
 so input, state and output are exactly-once for whoever reads committed records. The transaction is begun,
 filled and committed in one go: an open one delays what others have committed. Opening the table fences the
 partition's older owner.
@@ -269,7 +269,7 @@ class HotTable:
         return (
             f"stop the role, delete the topic {self._tp.topic} (kafka-topics.sh --delete) and the group "
             f"{self._group} (kafka-consumer-groups.sh --delete), and start again: the states are made anew "
-            "from what the input still holds, and what it says of that is history"
+            "from what the input still holds, and what is published of that is history"
         )
 
     async def _partition_of(self, topic: str, key: bytes) -> TopicPartition:
@@ -295,6 +295,6 @@ class HotTable:
 
 @lru_cache(_KNOWN_KEYS)
 def _hash_of(key: bytes) -> int:
-    """Return Kafka's hash of a key: 10 us in Python, and a GPU says several things at a time."""
+    """Return Kafka's hash of a key: 10 us in Python, and a GPU has several records at a time."""
     hashed: int = murmur2(key) & 0x7FFFFFFF
     return hashed

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from agents.notify.decisions import NotifyLogic
-from agents.notify.telling import Receiver as Rule
+from agents.notify.publisher import Receiver as Rule
 from agents.ports import Checkpoint, Clock
 from schemas.alert import AlertEvent
 from schemas.notification import Notification

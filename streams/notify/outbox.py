@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from agents.notify.telling import Delivery
+from agents.notify.publisher import Delivery
 from agents.ports import Output
 from streams.notify.body import body_of
 from streams.notify.entry import DISABLED, ENTRY, Disabled, Entry, undelivered

@@ -10,7 +10,7 @@ from math import inf
 
 import orjson
 
-from agents.notify.decisions import OfflineNotify
+from agents.notify.offline import OfflineNotify
 from agents.ports import Inputs, Output
 from agents.score.bundles import NoInputs
 from agents.score.options import ScoreOptions

@@ -33,7 +33,7 @@ class ScoreMetrics:
         self._telemetry.observe_chunk(records, elapsed_seconds)
 
     def checkpoint(self, outputs: Sequence[Output], elapsed_seconds: float) -> None:
-        """Count what a transaction said."""
+        """Count what a transaction published."""
         self._telemetry.checkpoint_seconds.observe(elapsed_seconds)
         for output in outputs:
             self._telemetry.records_out.labels(output.topic).inc()

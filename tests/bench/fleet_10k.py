@@ -9,29 +9,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import re
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
 
 import orjson
-import psutil
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from schemas.times import format_time
-from schemas.topics import ALERTS, METRICS_RAW, STATE
+from schemas.topics import METRICS_RAW, STATE
 from streams.embedded.kafka import EmbeddedKafka
-from streams.embedded.ports import free_port
 from streams.kafka.clients import client_options
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
+from tests.bench.live import Alerts, Worker, until
 from tests.bench.messages import fleet
 
 INTERVAL_SECONDS: Final = 10.0
@@ -41,35 +35,6 @@ SLICE_SECONDS: Final = 0.05
 
 def say(text: str) -> None:
     print(text, flush=True)
-
-
-class Worker:
-    """Role score as a process of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.port = free_port()
-        environment = {**os.environ, **settings.environment(), "GPU_HEALTH_METRICS_PORT": str(self.port)}
-        command = [sys.executable, "-m", "streams", "worker", "--role", "score"]
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self.usage = psutil.Process(self.process.pid)
-
-    def metric(self, name: str) -> float:
-        """Return the sum of a metric's samples; 0 while the worker does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=2) as answer:
-                text = answer.read().decode()
-        except OSError:
-            return 0.0
-        return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*?\}})? (\S+)$", text, re.MULTILINE))
-
-    def memory_mib(self) -> float:
-        return float(self.usage.memory_info().rss) / 2**20
-
-    def cpu_seconds(self) -> float:
-        times = self.usage.cpu_times()
-        return float(times.user + times.system)
 
 
 class Load:
@@ -125,46 +90,9 @@ class Load:
         return orjson.dumps({**fault, "events": [event]}), key
 
 
-class Alerts:
-    """Reads committed alerts; ``seen`` is (time, gpu_id) of each gpu_lost that fired."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.seen: list[tuple[float, str]] = []
-
-    async def run(self, stop: asyncio.Event) -> None:
-        reader = AIOKafkaConsumer(
-            self.settings.topic(ALERTS),
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=10,
-            **client_options(self.settings),
-        )
-        await reader.start()
-        try:
-            while not stop.is_set():
-                for records in (await reader.getmany(timeout_ms=100)).values():
-                    now = time.time()
-                    for record in records:
-                        alert = orjson.loads(record.value)
-                        if alert["rule"] == "gpu_lost" and alert["status"] == "firing":
-                            self.seen.append((now, alert["gpu_id"]))
-        finally:
-            await reader.stop()
-
-
 def log_bytes(folder: Path, topic: str) -> int:
     """Return the bytes of a topic's segments on disk."""
     return sum(path.stat().st_size for path in folder.rglob("*.log") if path.parent.name.rpartition("-")[0] == topic)
-
-
-async def until(condition: Any, seconds: float, what: str) -> float:
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > seconds:
-            raise RuntimeError(f"{what} did not happen within {seconds:g} s")
-        await asyncio.sleep(0.05)
-    return time.monotonic() - began
 
 
 async def run(gpus: int, seconds: float, out: Path | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from agents.notify.decisions import OfflineNotify
+from agents.notify.offline import OfflineNotify
 from schemas.notification import Notification
 from schemas.times import format_time, parse_time
 from schemas.topics import ALERTS, NOTIFICATIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agents.notify.decisions import NotifyLogic
-from agents.notify.telling import Receiver, Said
+from agents.notify.publisher import Decided, Receiver
 from models.alerts.causes import CAUSES
 from schemas.alert import AlertEvent
 from schemas.ids import digest
@@ -140,23 +140,23 @@ class Desk:
         self.logic.advance(T0 + at)
         return self.take(self.logic.drain())
 
-    def take(self, said: Said) -> list[Notification]:
+    def take(self, decided: Decided) -> list[Notification]:
         """Keep what one checkpoint commits."""
-        for key, value in said.checkpoint.states:
+        for key, value in decided.checkpoint.states:
             if value is None:
                 self.states.pop(key, None)
             else:
                 self.states[key] = value
         self.hosts += [
             msgspec.json.decode(output.value or b"", type=AlertEvent)
-            for output in said.checkpoint.outputs
+            for output in decided.checkpoint.outputs
             if output.topic == ALERTS
         ]
-        for delivery in said.deliveries:
+        for delivery in decided.deliveries:
             for receiver in delivery.notification.receivers:
                 self.delivered.append((receiver, delivery.notification.status, delivery.notification.reason))
-        self.all += said.notifications
-        return said.notifications
+        self.all += decided.notifications
+        return decided.notifications
 
     def restart(self) -> None:
         """Go on with a new logic from what was committed."""

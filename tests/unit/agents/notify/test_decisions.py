@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agents.notify.decisions import MAX_AGE_SECONDS, REPEAT_SECONDS, OfflineNotify
+from agents.notify.decisions import REPEAT_SECONDS
 from agents.notify.incidents import Why
+from agents.notify.offline import OfflineNotify
+from agents.notify.withholding import MAX_AGE_SECONDS
 from agents.ports import Output
 from schemas.alert import AlertEvent
 from schemas.topics import ALERTS, NOTIFICATIONS, STATUS

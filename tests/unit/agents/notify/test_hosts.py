@@ -7,8 +7,8 @@ from schemas.alert import AlertEvent
 from tests.unit.agents.notify.notifying import Desk, action, alert, heartbeat, pages, reasons, resolved, status
 
 GPUS = [f"GPU-{number}" for number in range(8)]
-# Silence of 40 s after the last samples at T0.
-GONE = 41.0
+# Silence of 55 s after the last samples at T0.
+GONE = 56.0
 
 
 def alive(desk: Desk, *, with_heartbeat: bool = True) -> None:
@@ -112,9 +112,11 @@ def test_a_silent_heartbeat_makes_a_missing_gpu_a_lost_host() -> None:
     for at in range(10, 3610, 10):
         desk.say(heartbeat(at), *[status(gpu, at=at) for gpu in GPUS[:7]], at=at)
     desk.say(at=3630)
-    desk.say(*missing(*GPUS[:7], at=3641), at=3641)
-    for at in range(3642, 3960, 6):
+    desk.say(*missing(*GPUS[:7], at=3656), at=3656)
+    for at in range(3660, 3966, 6):  # 55 s and an interval after the last heartbeat it is silent; then 5 min
         desk.say(at=at)
+    assert pages(desk.all) == []
+    desk.say(at=3966)
     assert pages(desk.all) == [("host", "host_missing")]
 
 

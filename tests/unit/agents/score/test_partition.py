@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.ports import Checkpoint, Chunk, Output
@@ -259,6 +259,7 @@ def run(
     return said, stored
 
 
+@settings(max_examples=50)  # each takes a third of a second
 @given(seed=st.integers(0, 30), cuts=st.sets(st.integers(1, 700), max_size=6))
 def test_a_restart_anywhere_says_and_stores_the_same(seed: int, cuts: set[int]) -> None:
     rows = stream(seed)

@@ -15,7 +15,7 @@ from agents.ports import Chunk
 from schemas.errors import ShutdownError
 from schemas.topics import METRICS_RAW
 from streams.hot_state.partition_runner import PartitionRunner
-from streams.transport.chunked import PartitionEnd
+from streams.transport.consumer_thread import PartitionEnd
 from tests.chaos.counting import ALERT_EVERY, CountingLogic
 from tests.unit.streams.hot_state.memory_table import MemoryLog, MemoryTable
 

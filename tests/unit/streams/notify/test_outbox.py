@@ -7,7 +7,7 @@ from random import Random
 
 import msgspec
 
-from agents.notify.telling import Delivery
+from agents.notify.publisher import Delivery
 from schemas.dead_letter import DeadLetter, Reason
 from schemas.topics import DEAD_LETTER
 from streams.notify.body import BODY_LIMIT_BYTES, body_of

@@ -1,4 +1,4 @@
-"""Who is told, and what leaves role notify at a checkpoint."""
+"""Who is notified, and what leaves role notify at a checkpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Someone who is told: of every page, and of tickets from ``min_severity`` on."""
+    """Someone who is notified: of every page, and of tickets from ``min_severity`` on."""
 
     name: str
     min_severity: Severity = "warning"
@@ -43,7 +43,7 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class Said:
+class Decided:
     """What one checkpoint commits, and what is sent after it."""
 
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
@@ -51,29 +51,29 @@ class Said:
     notifications: list[Notification] = field(default_factory=list)
 
 
-class Telling:
+class Publisher:
     """Turns decisions into records and deliveries, and notes in the incident what people know."""
 
     def __init__(self, receivers: Sequence[Receiver]) -> None:
         self._receivers = receivers
-        self._said = Said()
+        self._decided = Decided()
 
     @property
     def waits(self) -> bool:
-        """Whether something was said that is not drained."""
-        return bool(self._said.checkpoint.outputs)
+        """Whether something was published that is not drained."""
+        return bool(self._decided.checkpoint.outputs)
 
-    def drain(self) -> Said:
-        """Return and forget what was said."""
-        said, self._said = self._said, Said()
-        return said
+    def drain(self) -> Decided:
+        """Return and forget what was published."""
+        decided, self._decided = self._decided, Decided()
+        return decided
 
-    def say(self, output: Output) -> None:
+    def publish(self, output: Output) -> None:
         """Publish a record of another topic with the decisions."""
-        self._said.checkpoint.outputs.append(output)
+        self._decided.checkpoint.outputs.append(output)
 
-    def tell(self, incident: Incident, event: AlertEvent, why: Why, clock: float) -> None:
-        """Tell everyone whom ``event`` concerns."""
+    def notify(self, incident: Incident, event: AlertEvent, why: Why, clock: float) -> None:
+        """Notify everyone whom ``event`` concerns."""
         receivers = [receiver.name for receiver in self._receivers if receiver.wants(event)]
         incident.receivers = sorted({*incident.receivers, *receivers})
         incident.told_rank = max(incident.told_rank, SEVERITY_RANK[event.severity])
@@ -81,12 +81,12 @@ class Telling:
         incident.told_at = clock
         self._record(incident, event, why, clock, page=event.page, receivers=receivers)
 
-    def quiet(self, incident: Incident, event: AlertEvent, why: Why, clock: float) -> None:
-        """Record that nobody is told."""
+    def withhold(self, incident: Incident, event: AlertEvent, why: Why, clock: float) -> None:
+        """Record that nobody is notified."""
         self._record(incident, event, why, clock, page=False, receivers=[])
 
-    def over(self, incident: Incident, event: AlertEvent, why: Why, clock: float) -> None:
-        """Tell those who were told of the incident that it is over."""
+    def resolve(self, incident: Incident, event: AlertEvent, why: Why, clock: float) -> None:
+        """Notify those who know of the incident that it is over."""
         configured = {receiver.name for receiver in self._receivers}
         receivers = [name for name in incident.receivers if name in configured]
         self._record(incident, event, why, clock, page=incident.told_page, receivers=receivers)
@@ -110,10 +110,10 @@ class Telling:
             severity=event.severity,
             summary=_summary(event, why, clock),
         )
-        self.say(Output(NOTIFICATIONS, incident.incident_id.encode(), _encode(notification)))
-        self._said.notifications.append(notification)
+        self.publish(Output(NOTIFICATIONS, incident.incident_id.encode(), _encode(notification)))
+        self._decided.notifications.append(notification)
         if receivers:
-            self._said.deliveries.append(Delivery(notification, event))
+            self._decided.deliveries.append(Delivery(notification, event))
 
 
 def _summary(event: AlertEvent, why: Why, clock: float) -> str:
