@@ -28,7 +28,7 @@ def render(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], output_for
 
     >>> print(render([{"gpu": "GPU-1", "score": 91}], ["gpu", "score"], "table"))
     gpu    score
-    -----  -----
+    -----  -------
     GPU-1  91
     """
     if output_format == "json":
@@ -39,12 +39,9 @@ def render(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], output_for
         buffer = io.StringIO()
         csv.writer(buffer, lineterminator="\n").writerows([columns, *cells])
         return buffer.getvalue().rstrip("\n")
-    lines = [list(columns), *cells]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    from tabulate import tabulate  # 40 ms that a command without a table does not pay
+
+    return tabulate(cells, headers=columns, disable_numparse=True)
 
 
 def _text(value: Any) -> str:

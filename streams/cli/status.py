@@ -7,6 +7,7 @@ import sys
 import click
 import msgspec
 
+from streams.cli._printing import render
 from streams.cli._settings import load_settings
 
 
@@ -38,11 +39,7 @@ def command(form: str) -> None:
         click.echo(f"assets    {run.assets_dsn or 'in the metrics database'}")
         click.echo(f"page      {run.page or '-'}")
         click.echo(f"data      {run.data_dir}\n")
-        click.echo(f"{'process':<10} {'pid':>8} {'state':<9} {'restarts':>8}  log, and how it ended last")
-        for one in run.processes:
-            pid = one.pid if one.pid is not None else "-"
-            click.echo(f"{one.name:<10} {pid:>8} {one.state:<9} {one.restarts:>8}  {one.log}")
-            if one.last_exit:
-                click.echo(f"{'':<39} {one.last_exit}")
+        columns = ["name", "pid", "state", "restarts", "log", "last_exit"]
+        click.echo(render([msgspec.to_builtins(one) for one in run.processes], columns, "table"))
     if run is None or any(one.state != "running" for one in run.processes):
         sys.exit(1)

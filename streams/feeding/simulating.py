@@ -26,30 +26,30 @@ from streams.settings import Settings
 from streams.stop_signals import stop_event
 
 DEFAULT_SEED: Final = 1
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+_DURATION: Final = re.compile("(?=.)" + "".join(rf"(?:([0-9]+(?:\.[0-9]+)?){unit})?" for unit in _UNITS))
 _HOUR_SECONDS: Final = 3_600.0
 _FLUSH_SECONDS: Final = 60.0
 _CHUNK: Final = 2_000
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of a text such as ``7d``, ``90m`` or ``none``.
+    """Return the seconds of a text such as ``7d``, ``1h30m`` or ``none``.
 
     Raises
     ------
     ValueError
         Not such a text.
 
-    >>> parse_duration("7d"), parse_duration("none")
-    (604800.0, 0.0)
+    >>> parse_duration("7d"), parse_duration("1h30m"), parse_duration("none")
+    (604800.0, 5400.0, 0.0)
     """
     if text in ("none", "0"):
         return 0.0
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no duration: a number and s, m, h or d, such as 7d")
-    return float(match[1]) * _UNITS[match[2]]
+        raise ValueError(f"{text!r} is no duration: numbers with d, h, m or s, such as 7d or 1h30m")
+    return sum(float(number or 0) * seconds for number, seconds in zip(match.groups(), _UNITS.values(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import yaml
 
 from streams.cli import gpu_health
 from streams.db.migrate import refuse_old_timescale
+from streams.embedded.kafka_properties import server_properties
 from streams.roles.run import ROLES
 from streams.settings import Settings
 
@@ -19,12 +20,21 @@ ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+# Those that the embedded broker starts with, and the one that a broker with two listeners needs besides.
+BROKER_PROPERTIES = {line.partition("=")[0] for line in server_properties(ROOT, 1, 2).splitlines()} | {
+    "inter.broker.listener.name"
+}
+# Settings that some code reads.
+READ = set(re.findall(r"settings\.(\w+)", "".join(path.read_text("utf-8") for path in ROOT.glob("streams/**/*.py"))))
 OURS = [name for name, service in SERVICES.items() if service.get("image", "").startswith("gpu-health-system")]
 
 
-def test_guides_services_are_there() -> None:
-    assert {"kafka", "timescaledb", "assets-db", "redis", "grafana"} <= set(SERVICES)
-    assert {service for service in SERVICES if service in ROLES} == set(ROLES)
+def test_every_role_runs_and_every_server_is_used_by_one() -> None:
+    assert set(ROLES) <= set(OURS)
+    named = " ".join(str(value) for name in ROLES for value in SERVICES[name]["environment"].values())
+    used = {name for name in SERVICES if re.search(rf"(?:^|[@ ]){name}:\d", named)}
+    assert used == {"kafka", "timescaledb", "assets-db"}
+    assert set(SERVICES) == used | set(OURS)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -86,6 +96,19 @@ def test_our_commands_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_our_variables_are_settings(name: str) -> None:
-    fields = {f"GPU_HEALTH_{field.upper()}" for field in Settings.model_fields}
+    fields = {f"GPU_HEALTH_{field.upper()}" for field in Settings.model_fields if field in READ}
     assert set(SERVICES[name]["environment"]) <= fields
     assert set(SERVICES[name]["depends_on"]) <= set(SERVICES)
+
+
+def test_no_template_is_left_unused() -> None:
+    anchors = re.findall(r"&([\w-]+)", TEXT)
+    assert {anchor for anchor in anchors if f"*{anchor}" not in TEXT} == set()
+    assert {key for key in COMPOSE if key.startswith("x-")} == {"x-role"}
+
+
+def test_every_variable_of_kafka_is_a_property_of_the_broker() -> None:
+    """The image makes one of each, also of one that is misspelt."""
+    variables = set(SERVICES["kafka"]["environment"]) - {"KAFKA_HEAP_OPTS"}
+    properties = {name.removeprefix("KAFKA_").lower().replace("_", ".") for name in variables}
+    assert properties <= BROKER_PROPERTIES

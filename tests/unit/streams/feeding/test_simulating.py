@@ -14,9 +14,18 @@ from streams.feeding.simulating import parse_duration
 ARGUMENTS = ["--gpus", "4", "--duration", "30s", "--stdout", "--start", "2026-11-01T00:00:00Z", "--faults", "none"]
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("7d", 604_800.0), ("1.5h", 5_400.0), ("10s", 10.0), ("none", 0.0)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("7d", 604_800.0), ("1.5h", 5_400.0), ("10s", 10.0), ("1h30m", 5_400.0), ("1d2h3m4s", 93_784.0), ("none", 0.0)],
+)
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "7", "1:30", "-5m", "30m1h", "1h 30m", "5 mths", "٣m", "1hh", ".5h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no duration"):
+        parse_duration(text)
 
 
 @pytest.mark.parametrize(
