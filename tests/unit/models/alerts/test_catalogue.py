@@ -12,7 +12,7 @@ import pytest
 from models.alerts.catalogue import MayPage, XidClass, load_catalogue
 from models.alerts.causes import CAUSES, CauseClass
 from models.alerts.rule_texts import XID_ACTIONS
-from models.alerts.rules_settings import decode_rules, load_rules
+from models.alerts.rules_file import decode_rules, load_rules
 from schemas.alert import Severity
 
 CATALOGUE = load_catalogue()
