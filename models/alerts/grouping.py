@@ -183,7 +183,7 @@ def host_event(
         action_code=_SPEC.action_code,
         action_ladder=list(_SPEC.ladder),
         action_text=_SPEC.action.text,
-        tenant_text=_SPEC.action.tenant_text,
+        tenant_text=_SPEC.action.tenant_text(status),
         trial=_SPEC.trial,
         evidence=[{"kind": "missing_gpus", "gpu_ids": sorted(members)}],
         runbook=_SPEC.runbook,

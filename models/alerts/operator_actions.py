@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.alert import ActionCode
+from schemas.alert import ActionCode, Status
 
 # What follows where an action did not help: from the GPU to its host to its replacement.
 LADDERS: Final[Mapping[ActionCode, tuple[ActionCode, ...]]] = {
@@ -38,10 +38,11 @@ LADDERS: Final[Mapping[ActionCode, tuple[ActionCode, ...]]] = {
 }
 
 _RUNS_ON: Final = "Your job runs on; nothing to do."
+_OVER: Final = "It is over; nothing more to do."
 _STOPS: Final = "Save your work: the GPU is taken away for repair, and the job must start again elsewhere."
 _RESTARTS: Final = "Restart your job: it was hit by a fault, and its results since then are not safe."
 _NODE_STOPS: Final = "Save your work: the whole node restarts, and every job on it must start again elsewhere."
-# For whose job was hit; never what only an operator can do.
+# For whose job was hit; never what only an operator can do. ``drain``: what runs may end, nothing new begins.
 TENANT_TEXTS: Final[Mapping[ActionCode, str]] = {
     "see_text": "",
     "none": _RUNS_ON,
@@ -56,14 +57,14 @@ TENANT_TEXTS: Final[Mapping[ActionCode, str]] = {
     "check_power": "Your job runs more slowly: the GPU is short of power.",
     "check_link": "Your job may stall or fail where it uses the links between GPUs.",
     "run_diagnostics": "Your job may be moved: the GPU is to be tested.",
-    "drain": "Your job was hit by a fault: check its results. The GPU is reset when it ends.",
+    "drain": "Your job can end; the GPU is reset after it. Where a fault hit it, check its results.",
     "reset_gpu": _STOPS,
     "drain_and_reset": _STOPS,
     "recover_fabric": "Jobs over several nodes may fail: the fabric between them is being restored.",
     "restart_node": _NODE_STOPS,
     "power_cycle": _NODE_STOPS,
     "replace": _STOPS,
-    "contact_support": _RUNS_ON,
+    "contact_support": "Your job may be affected: the fault is being looked into.",
 }
 
 
@@ -89,10 +90,9 @@ class Action:
         if not self.ladder:
             object.__setattr__(self, "ladder", LADDERS[self.code])
 
-    @property
-    def tenant_text(self) -> str:
-        """What the one whose job was hit is to know."""
-        return TENANT_TEXTS[self.code]
+    def tenant_text(self, status: Status) -> str:
+        """Return what the one whose job was hit is to know."""
+        return TENANT_TEXTS[self.code] if status == "firing" else _OVER
 
     @property
     def rank(self) -> int:
@@ -116,7 +116,7 @@ _WORDS: Final[tuple[tuple[str, ActionCode, str], ...]] = (
     ("UPDATE_SWFW", "update_software", "update driver and firmware"),
     (
         "WORKFLOW_NVLINK5_ERR",
-        "check_link",
+        "restart_app",
         "follow the recovery action of XID 154; without one restart the application",
     ),
     ("CHECK_MECHANICALS", "check_power", "check the auxiliary power cable and the board's seating"),

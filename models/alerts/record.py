@@ -86,7 +86,7 @@ def alert_event(
         action_code=alert.action.code,
         action_ladder=list(alert.action.ladder),
         action_text=alert.action.text,
-        tenant_text=alert.action.tenant_text,
+        tenant_text=alert.action.tenant_text(status),
         trial=alert.trial,
         evidence=evidence,
         runbook=f"{RUNBOOKS}#{alert.rule}",

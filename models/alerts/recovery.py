@@ -125,6 +125,7 @@ RECOVERY: Final = RuleSpec(
     severity="error",
     page=True,
     judged="error; page for a restart, a drain, or drain and reset",
+    acts="the driver's (below)",
     action=Action("contact_support", "Follow the driver's recovery action"),
     summary="The driver asks to {what}",
     unit="action",

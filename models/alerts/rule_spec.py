@@ -94,8 +94,8 @@ class RuleSpec:
         Class of its incidents; None: that of the XID.
     severity, page
         What it is at least, and whether it can page at all; a reading or a fault may say otherwise.
-    judged
-        How severity and page are decided, in words, where it is not always the same.
+    judged, acts
+        How severity and page, and the action, are decided, in words, where it is not always the same.
     action
         What to do first, with its code, and its ladder where it is not that of the code.
     summary
@@ -130,6 +130,7 @@ class RuleSpec:
     fires: str
     clears: str
     judged: str = ""
+    acts: str = ""
     unit: str = ""
     worse: Worse = "higher"
     hold: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Numbers of every rule; meanings and units are in their names, reasons in ``rules.toml``.
 
     ``trial`` names rules that are evaluated, stored and shown, and wake nobody.

@@ -37,6 +37,21 @@ def test_what_was_open_stays_open_and_ends_under_its_own_incident() -> None:
     assert ended == [("row_remap_failed", "resolved", opened["row_remap_failed"])]
 
 
+def test_what_was_open_has_the_code_of_its_action_from_its_next_sample_on() -> None:
+    one = restored()
+    kept = one.states[GPU].alerts
+    assert {(alert.count, alert.trial) for alert in kept.values()} == {(1, False)}
+    assert kept["row_remap_failed"].action.code == "replace"
+    assert kept["row_remap_failed"].emitted_at == kept["row_remap_failed"].starts_at
+    one.process(chunk(150, 152))
+    assert {rule: alert.action.code for rule, alert in one.states[GPU].alerts.items()} == {
+        "row_remap_failed": "replace",
+        "risk_high": "watch",
+        "score_degraded": "watch",
+        "score_poor": "drain",
+    }
+
+
 def test_counters_hours_and_windows_go_on_as_if_nothing_had_happened() -> None:
     upgraded, through = restored(), partition()
     through.restored({}, fresh=False)
