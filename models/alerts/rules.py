@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from models.alerts.host_rules import EXPORTER_UP
 from models.alerts.lifecycle import NO_EVENTS, advance, after_gap, after_reset
 from models.alerts.rule_spec import ANYTHING, NOTHING, Look, Risked, Scored
 from models.alerts.rules_settings import Rules
@@ -79,10 +80,11 @@ def evaluate(
 def _calm(state: GpuState, sample: Sample, scores: Scored | None, risk: Risked | None, rules: Rules) -> bool:
     """Whether no rule can begin but by its flag: what every sample pays. A NaN compares false: not measured is calm.
 
-    Written out for what is not a flag: a call for each rule would cost more than all of this.
+    Written out for what is not a flag, ``hot_celsius`` and ``memory_hot_celsius`` too: a call for each rule would
+    cost more than all of this.
     """
     if state.is_host:
-        return sample.host_facts is None or sample.host_facts.get("exporter_up", 1.0) != 0.0
+        return sample.host_facts is None or sample.host_facts.get(EXPORTER_UP, 1.0) != 0.0
     values = state.values
     lasting = state.lasting
     increments = state.increments

@@ -20,7 +20,7 @@ CONTAINED: Final = 94
 UNCONTAINED: Final = 95
 NVLINK5_CODES: Final = range(144, 151)
 KEPT_DIGESTS: Final = 64
-# Sources disagree on when a fault was: a scrape tells it up to a few intervals after the log.
+# Sources disagree on when a fault was: a scrape reports it up to a few intervals after the log.
 SAME_OCCURRENCE_SECONDS: Final = 60.0
 SAME_OCCURRENCE_INTERVALS: Final = 4.0
 # One fault prints its code many times: 5 s coalesce (Delta study, arXiv 2503.11901), 3 min are one burst
