@@ -9,7 +9,6 @@ from models.alerts.lifecycle import NO_EVENTS, advance, after_gap, after_reset
 from models.alerts.rule_spec import ANYTHING, NOTHING, Look, Risked, Scored
 from models.alerts.rules_settings import Rules
 from models.alerts.specs import GPU_RULES, HOST_RULES, WAKING
-from models.alerts.trend_rules import is_high
 from models.alerts.xid import NO_OCCURRENCES, Occurrence
 from models.alerts.xid_rules import take
 from models.gpu.slots import (
@@ -80,8 +79,8 @@ def evaluate(
 def _calm(state: GpuState, sample: Sample, scores: Scored | None, risk: Risked | None, rules: Rules) -> bool:
     """Whether no rule can begin but by its flag: what every sample pays. A NaN compares false: not measured is calm.
 
-    Written out for what is not a flag, ``hot_celsius`` and ``memory_hot_celsius`` too: a call for each rule would
-    cost more than all of this.
+    Written out for what is not a flag, ``hot_celsius``, ``memory_hot_celsius`` and ``is_high`` too: a call for each
+    rule would cost more than all of this.
     """
     if state.is_host:
         return sample.host_facts is None or sample.host_facts.get(EXPORTER_UP, 1.0) != 0.0
@@ -106,5 +105,11 @@ def _calm(state: GpuState, sample: Sample, scores: Scored | None, risk: Risked |
         or values[PAGE_RETIRED_SBE] >= half
         or values[PAGE_RETIRED_DBE] >= half
         or (scores is not None and scores.overall < rules.score_degraded_points)
-        or (risk is not None and is_high(risk, rules))
+        or (
+            risk is not None
+            and (
+                risk.evidence_floor
+                or risk.probability_30d >= rules.risk_high_times_fleet * risk.fleet_probability_30d
+            )
+        )
     )

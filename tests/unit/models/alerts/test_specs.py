@@ -124,7 +124,7 @@ def test_it_fires_from_the_fast_exit_as_its_spec_says_and_clears(name: str) -> N
     event = fired(one, name)
     assert event.cause_class in ((spec.cause,) if spec.cause else get_args(CauseClass))
     assert spec.page or not event.page
-    assert (event.unit, event.runbook, event.trial, event.count) == (spec.unit, spec.runbook, False, 1)
+    assert (event.unit, event.runbook, event.trial, event.count) == (spec.unit, spec.runbook, spec.trial, 1)
     assert event.tenant_text == TENANT_TEXTS[event.action_code]
     assert event.action_code in get_args(ActionCode)
     assert event.action_text
