@@ -22,9 +22,8 @@ from schemas.raw import HOST_PREFIX
 from schemas.status import GpuStatus
 from schemas.times import parse_time
 
-# How long a heartbeat may stay away; a GPU may for longer (rules.toml: silence_*), since more is read for it.
-_HEARTBEAT_LEAST_SECONDS: Final = 40.0
-_HEARTBEAT_INTERVALS: Final = 4.0
+_SILENCE_LEAST_SECONDS: Final = 40.0
+_SILENCE_INTERVALS: Final = 4.0
 # Last-seen times move with every status; written this often they serve to tell who was seen in the last day.
 _SAVE_SECONDS: Final = 3600.0
 
@@ -150,7 +149,7 @@ class Hosts:
         """Return what explains the missing GPUs of a host, and what is to be said of the host itself now."""
         host = self._host(host_id)
         unexplained = {gpu_id: one for gpu_id, one in missing.items() if not one.explained}
-        heartbeat_limit = max(_HEARTBEAT_LEAST_SECONDS, _HEARTBEAT_INTERVALS * host.heartbeat_interval_seconds)
+        heartbeat_limit = max(_SILENCE_LEAST_SECONDS, _SILENCE_INTERVALS * host.heartbeat_interval_seconds)
         heartbeat_limit += host.heartbeat_interval_seconds + len(self._host_of) / self._rate
         known = host.heartbeat_at is not None
         facts = HostFacts(

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import aiohttp
 import msgspec
 
-from schemas.raw import HOST_PREFIX
 from schemas.status import GpuStatus
 from schemas.times import parse_time
 from streams.embedded.ports import LOOPBACK
@@ -109,4 +108,4 @@ async def _gpus(settings: Settings) -> list[GpuStatus] | None:
             fleet = msgspec.json.decode(await response.read(), type=_Fleet)
     except (aiohttp.ClientError, TimeoutError):
         return None
-    return [gpu for gpu in fleet.gpus if not gpu.gpu_id.startswith(HOST_PREFIX)]
+    return [gpu for gpu in fleet.gpus if not gpu.gpu_id.startswith("host:")]

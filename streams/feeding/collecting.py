@@ -12,7 +12,6 @@ import click
 import orjson
 
 from collectors.scrape import Exporter, collect
-from schemas.raw import HOST_PREFIX
 from streams.clock import SystemClock
 from streams.feeding.producer import BrokerUnreachable, RawProducer
 from streams.settings import Settings
@@ -88,7 +87,7 @@ async def run_collect(
 def _tell_errors(messages: Sequence[dict[str, Any]], told: set[str]) -> None:
     """Tell a person once when an exporter fails and once when it is back."""
     for message in messages:
-        if not message["gpu_id"].startswith(HOST_PREFIX):
+        if not message["gpu_id"].startswith("host:"):
             continue
         host_id, error = message["host_id"], message["labels"].get("exporter_error")
         if error and host_id not in told:

@@ -8,7 +8,6 @@ from urllib.parse import quote
 import msgspec
 
 from agents.notify.telling import Delivery
-from schemas.raw import HOST_PREFIX
 
 # Standard Webhooks 1.0.0 advises bodies under 20 kB.
 BODY_LIMIT_BYTES: Final = 20_000
@@ -23,7 +22,7 @@ def body_of(delivery: Delivery, web_url: str) -> bytes:
         Address that people reach the look-ups by; empty: no link.
     """
     alert = delivery.alert
-    subject = alert.gpu_id or (f"{HOST_PREFIX}{alert.host_id}" if alert.host_id else None)
+    subject = alert.gpu_id or (f"host:{alert.host_id}" if alert.host_id else None)
     link = f"{web_url.rstrip('/')}/gpus/{quote(subject, safe='')}/" if web_url and subject else None
     content: dict[str, Any] = {
         "type": f"gpu_health.alert.{delivery.notification.status}",
