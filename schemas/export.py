@@ -54,6 +54,8 @@ def schema_text(topic: str) -> str:
         message = schema["$defs"][RawMessage.__name__]
         del message["properties"]["refused"]
         message["required"] = ["timestamp", "gpu_id"]
+    if topic == topics.ALERTS:
+        del schema["$defs"][AlertEvent.__name__]["properties"]["action"]  # version 1's name, read only
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
 
 

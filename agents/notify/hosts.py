@@ -18,7 +18,7 @@ from models.alerts.grouping import (
     host_cause,
     host_event,
 )
-from models.alerts.rules_settings import load_rules
+from models.alerts.rules_file import load_rules
 from schemas.alert import AlertEvent
 from schemas.raw import HOST_PREFIX
 from schemas.status import GpuStatus

@@ -24,6 +24,7 @@ class Why(StrEnum):
     MEMBER_RESOLVED = "member_resolved"
     JOINED_INCIDENT = "joined_incident"
     HISTORY = "history"
+    TRIAL = "trial"
     TOO_OLD = "too_old"
     SUPPRESSED = "suppressed"
     SILENCED = "silenced"

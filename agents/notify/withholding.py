@@ -70,6 +70,8 @@ class Withholding:
         event = member.event
         if event.suppressed_by is not None:
             return Why.SUPPRESSED, inf
+        if event.trial:
+            return Why.TRIAL, inf
         if member.history or (event.history and event.reason != "first_sight"):
             return Why.HISTORY, inf
         action = in_effect(self.actions.values(), event, clock)

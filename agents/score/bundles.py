@@ -9,7 +9,7 @@ from typing import Any, Final
 from agents.ports import Inputs
 from agents.score.step import Bundle, KnownAsset
 from models.alerts.catalogue import load_catalogue
-from models.alerts.rules_settings import load_rules
+from models.alerts.rules_file import load_rules
 from models.economics.prices import load_prices
 from models.health.load_model import LoadModels
 from models.health.profile import load_profile

@@ -97,7 +97,9 @@ def _column(name: str, hint: Any) -> Column:
 def _table(
     topic: str, name: str, record: type[msgspec.Struct], time: str, key: str = "event_id", by_gpu: bool = True
 ) -> EventTable:
-    columns = tuple(_column(field.name, field.type) for field in msgspec.structs.fields(record))
+    # A field that may be unset is an old name that is read and never written.
+    fields = (field for field in msgspec.structs.fields(record) if field.default is not msgspec.UNSET)
+    columns = tuple(_column(field.name, field.type) for field in fields)
     return EventTable(topic, name, record, key, time, by_gpu, columns)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf, isfinite, nan
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
-from models.alerts.causes import CauseClass
-from schemas.alert import Severity
+from models.alerts.operator_actions import Action, action_of_text
+from schemas.alert import CauseClass, Severity
+
+# Which way a value is worse; empty: values are not comparable.
+Worse = Literal["higher", "lower", ""]
 
 # Counting: minutes of throttling are being counted. Pending: true, not held long enough. Waiting: a fault
 # whose company is awaited. Firing. Clearing: firing, and the condition is over for now.
@@ -33,14 +36,19 @@ class AlertState:
     wait_clock
         Append time at which waiting ends when no sample comes.
     since, last_at
-        When the condition began (pending) or the fault was told first; when it was told last.
-    said_at
-        Time of the newest event said of it: a change that is told late is dated no earlier.
+        When the condition began (pending) or the fault was reported first; when it was reported last.
+    emitted_at
+        Time of its newest event: a change that is reported late is dated no earlier.
     clean_seconds
-        A fault that was told, not a condition that lasts: it ends this long after it was told last (0: a
+        A fault that was reported, not a condition that lasts: it ends this long after its last report (0: a
         condition).
     page
-        Whether this alone would page, history and inhibition counted.
+        Whether this alone would page, history, inhibition and trial counted.
+    worst, worse, quantity
+        The worst value since it began, which way is worse, and what is measured where the rule has several:
+        values of another quantity are not compared.
+    count
+        How often the condition began, or the fault was reported.
     minutes, hardware_minutes, minute
         Throttling: bit 0 is minute ``minute`` (epoch), bit i the i-th before it.
     """
@@ -50,7 +58,9 @@ class AlertState:
         "cause",
         "clean_seconds",
         "codes",
+        "count",
         "deadline",
+        "emitted_at",
         "evidence",
         "hardware_minutes",
         "history",
@@ -63,16 +73,19 @@ class AlertState:
         "page",
         "pci",
         "phase",
+        "quantity",
         "rule",
-        "said_at",
         "severity",
         "since",
         "starts_at",
         "summary",
         "suppressed_by",
+        "trial",
         "unit",
         "value",
         "wait_clock",
+        "worse",
+        "worst",
     )
 
     def __init__(
@@ -85,10 +98,13 @@ class AlertState:
         severity: Severity,
         page: bool,
         summary: str,
-        action: str,
+        action: Action,
         value: float = nan,
         limit: float = nan,
         unit: str = "",
+        quantity: str = "",
+        worse: Worse = "",
+        trial: bool = False,
     ) -> None:
         self.key = key
         self.rule = rule
@@ -100,7 +116,7 @@ class AlertState:
         self.since = at
         self.last_at = at
         self.starts_at = nan
-        self.said_at = at
+        self.emitted_at = at
         self.incident_id = ""
         self.severity: Severity = severity
         self.page = page
@@ -109,6 +125,11 @@ class AlertState:
         self.value = value
         self.limit = limit
         self.unit = unit
+        self.quantity = quantity
+        self.worse: Worse = worse
+        self.worst = value if worse else nan
+        self.count = 1
+        self.trial = trial
         self.summary = summary
         self.action = action
         self.codes: list[int] = []
@@ -120,7 +141,7 @@ class AlertState:
 
     @property
     def open(self) -> bool:
-        """Whether it was said to fire and not yet to be over."""
+        """Whether it was published as firing and not yet as over."""
         return self.phase >= FIRING
 
     def add_evidence(self, item: dict[str, Any]) -> None:
@@ -129,13 +150,25 @@ class AlertState:
             self.evidence.pop()
         self.evidence.append(item)
 
+    def compare(self, value: float, quantity: str = "") -> bool:
+        """Keep ``value`` where it is worse than every one before; tell whether it is."""
+        if not self.worse or quantity != self.quantity:
+            return False
+        worse = value < self.worst if self.worse == "lower" else value > self.worst
+        if worse:
+            self.worst = value
+        return worse
+
     def to_plain(self) -> dict[str, Any]:
         """Return plain values by name for the state record; what is not finite becomes None."""
-        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+        plain = {name: _plain(getattr(self, name)) for name in self.__slots__}
+        action = self.action
+        return {**plain, "action": action.text, "action_code": action.code, "action_ladder": list(action.ladder)}
 
     @classmethod
     def from_plain(cls, packed: Mapping[str, Any]) -> Self:
         """Return the state that :meth:`to_plain` packed, by this version or by one that had other attributes."""
+        text, code = packed["action"], packed.get("action_code")
         alert = cls(
             packed["key"],
             packed["rule"],
@@ -144,16 +177,18 @@ class AlertState:
             severity=packed["severity"],
             page=packed["page"],
             summary=packed["summary"],
-            action=packed["action"],
+            action=action_of_text(text) if code is None else Action(code, text, tuple(packed["action_ladder"])),
         )
         for name in cls.__slots__:
-            if name in packed:
+            if name != "action" and name in packed:
                 value = packed[name]
                 setattr(alert, name, _WITHOUT[name] if value is None and name in _WITHOUT else value)
+        if "said_at" in packed:  # as release 0.1.0 called it
+            alert.emitted_at = packed["said_at"]
         return alert
 
 
-_WITHOUT: Final = {"deadline": inf, "wait_clock": inf, "starts_at": nan, "value": nan, "limit": nan}
+_WITHOUT: Final = {"deadline": inf, "wait_clock": inf, "starts_at": nan, "value": nan, "limit": nan, "worst": nan}
 
 
 def _plain(value: Any) -> Any:

@@ -9,8 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal, cast
 
-from models.alerts.causes import CauseClass
-from schemas.alert import Severity
+from schemas.alert import CauseClass, Severity
 
 XidClass = Literal["hardware", "driver", "recovery", "application", "cleanup", "power", "other", "unused", "unknown"]
 MayPage = Literal["yes", "no", "fatal", "registers", "repeat", "recovery"]

@@ -11,24 +11,37 @@ from enum import StrEnum
 from math import inf
 from typing import Final
 
-from models.alerts.causes import cause_of
-from models.alerts.record import RUNBOOKS
+from models.alerts.operator_actions import Action
+from models.alerts.rule_spec import RuleSpec
 from schemas.alert import AlertEvent, Status
 from schemas.ids import digest
 from schemas.times import format_time
 
 HOST_MISSING: Final = "host_missing"
-# What the others of a host have time to say before one missing GPU counts as alone.
+# What the others of a host have time to report before one missing GPU counts as alone.
 GPU_HOLD_SECONDS: Final = 10.0
 # Reboots, driver reloads and roll-outs take 1 to 15 minutes; most of them less than this.
 HOST_HOLD_SECONDS: Final = 300.0
-# A GPU that has said nothing for longer is no evidence about its host.
+# A GPU that was silent for longer is no evidence about its host.
 KNOWN_SECONDS: Final = 86_400.0
-# GPUs of one host are read together: one that is heard this much later says that the host lives.
+# GPUs of one host are read together: one that is heard this much later shows that the host lives.
 _LATER_SECONDS: Final = 15.0
 # So long a sign of the host's life is waited for; gpu-status is thinned.
 _UNCONFIRMED_SECONDS: Final = 60.0
-_ACTION: Final = "Check the host: power, network, console; its GPUs need nothing until it is back"
+_CAUSE: Final = "lost"
+_SPEC: Final = RuleSpec(
+    name=HOST_MISSING,
+    cause=_CAUSE,
+    severity="critical",
+    page=True,
+    action=Action("check_host", "Check the host: power, network, console; its GPUs need nothing until it is back"),
+    summary="{what} is silent",
+    unit="GPUs",
+    fires=f"role notify: all GPUs of a host are missing, or its heartbeat too, for {HOST_HOLD_SECONDS / 60:g} min",
+    clears="data again, or `exporter_up` 0",
+    scope="host",
+)
+SPECS: Final = (_SPEC,)
 
 
 class HostCause(StrEnum):
@@ -47,7 +60,7 @@ class HostCause(StrEnum):
 
     @property
     def explains(self) -> bool:
-        """Whether it takes the place of what its GPUs would say each."""
+        """Whether it takes the place of what each of its GPUs would publish."""
         return self.lost or self is HostCause.EXPORTER_DOWN
 
 
@@ -66,7 +79,7 @@ class HostFacts:
     heartbeat_at, heartbeat_limit_seconds
         Append time of the last heartbeat (-inf: it never sent one), and how long it may stay away.
     exporter_up
-        What the last heartbeat said of the exporter; None: nothing.
+        What the last heartbeat reported of the exporter; None: nothing.
     """
 
     gpus: Mapping[str, float]
@@ -123,7 +136,7 @@ def host_event(
 ) -> AlertEvent:
     """Return the record of a host that is lost since ``starts_at``, or is back at ``at`` (epoch s).
 
-    Its ids follow from the host and the start alone, so that the same loss told again has the same ids.
+    Its ids follow from the host and the start alone, so that the same loss published again has the same ids.
     """
     fingerprint = digest("host", host_id, HOST_MISSING)
     starts = format_time(starts_at)
@@ -139,12 +152,12 @@ def host_event(
         event_id=digest(fingerprint, incident_id, status, starts, reason),
         incident_id=incident_id,
         fingerprint=fingerprint,
-        dedup_key=digest("host", host_id, cause_of(HOST_MISSING)),
+        dedup_key=digest("host", host_id, _CAUSE),
         status=status,
         rule=HOST_MISSING,
-        cause_class=cause_of(HOST_MISSING),
-        severity="critical",
-        page=True,
+        cause_class=_CAUSE,
+        severity=_SPEC.severity,
+        page=_SPEC.page,
         history=False,
         reason=reason,
         scope="host",
@@ -163,9 +176,15 @@ def host_event(
         ends_at=format_time(at) if status == "resolved" else None,
         value=float(len(members)),
         limit=None,
-        unit="GPUs",
+        unit=_SPEC.unit,
+        worst=float(len(members)),
+        count=1,
         summary=summary,
-        action=_ACTION,
+        action_code=_SPEC.action_code,
+        action_ladder=list(_SPEC.ladder),
+        action_text=_SPEC.action.text,
+        tenant_text=_SPEC.action.tenant_text(status),
+        trial=_SPEC.trial,
         evidence=[{"kind": "missing_gpus", "gpu_ids": sorted(members)}],
-        runbook=f"{RUNBOOKS}#{HOST_MISSING}",
+        runbook=_SPEC.runbook,
     )

@@ -1,51 +1,39 @@
-"""The rules of a host's own messages: its collector is alive, and says what it sees."""
+"""The rules of a host's own messages: its collector is alive, and reports what it sees."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from models.alerts.alert_state import AlertState
-from models.alerts.lifecycle import hold
-from models.alerts.rule_texts import ACTIONS
-from models.alerts.rules_settings import Rules
-from models.gpu.state import GpuState
-from schemas.alert import AlertEvent
-from schemas.sample import Sample
+from models.alerts.operator_actions import Action
+from models.alerts.rule_spec import CLEAR, IDLE, Look, Reading, RuleSpec
 
 EXPORTER_UP: Final = "exporter_up"
 
 
-def host_rules(state: GpuState, sample: Sample, rules: Rules, events: list[AlertEvent]) -> None:
-    """Move ``exporter_down``: the heartbeat comes, the scrape fails. A telemetry gap, no page."""
-    rule = "exporter_down"
-    up = sample.host_facts.get(EXPORTER_UP) if sample.host_facts is not None else None
-    down = up == 0.0
-    known = rule in state.alerts
-    if not down and not known:
-        return
-    draft = None
-    if not known:
-        draft = AlertState(
-            rule,
-            rule,
-            "pipeline",
-            state.time,
-            severity="warning",
-            page=False,
-            summary=f"The exporter of {state.host_id} does not answer; the host does",
-            action=ACTIONS[rule],
-            value=0.0,
-            limit=1.0,
-            unit="up",
-        )
-    hold(
-        state,
-        rule,
-        state.time,
-        active=down,
-        clear=up is not None and not down,
-        hold_seconds=rules.exporter_down_hold_seconds,
-        clear_seconds=rules.exporter_down_clear_seconds,
-        draft=draft,
-        events=events,
-    )
+def _exporter_down(look: Look) -> Reading:
+    """The heartbeat comes, the scrape fails: a telemetry gap."""
+    facts = look.sample.host_facts
+    up = facts.get(EXPORTER_UP) if facts is not None else None
+    if up == 0.0:
+        return Reading(True, False, 0.0, 1.0, look.state.host_id)
+    return CLEAR if up is not None else IDLE
+
+
+SPECS: Final = (
+    RuleSpec(
+        name="exporter_down",
+        cause="pipeline",
+        severity="warning",
+        page=False,
+        action=Action("check_telemetry", "Restart the exporter; the host itself is alive"),
+        summary="The exporter of {what} does not answer; the host does",
+        unit="up",
+        worse="lower",
+        fires="the heartbeat reports `exporter_up` 0",
+        clears="up",
+        hold="exporter_down_hold_seconds",
+        clear="exporter_down_clear_seconds",
+        reads=_exporter_down,
+        scope="host",
+    ),
+)

@@ -8,7 +8,7 @@ from typing import Final
 # XIDs that a GPU prints because it fell off the bus, and the gaps that it leaves.
 _HIDDEN_BY_LOST_CODES: Final = frozenset((31, 45, 94))
 _HIDDEN_BY_LOST_RULES: Final = frozenset(("gpu_missing", "telemetry_gap"))
-# A double-bit error is told by 48; what follows it is its remapping and its containment.
+# A double-bit error is reported by 48; what follows it is its remapping and its containment.
 _HIDDEN_BY_48: Final = frozenset((63, 94, 95))
 
 

@@ -1,4 +1,7 @@
-"""Inactive -> pending -> firing -> clearing -> resolved, and the deadlines between them.
+"""Inactive -> pending -> firing -> raised -> clearing -> resolved, the one way of every rule, and its deadlines.
+
+A condition that lasts moves by :func:`advance`, a fault that is reported by :func:`report`; both end by
+:func:`due`. What is published at each turn: :mod:`models.alerts.transitions`.
 
 Holds and clear times are deadlines in event time: they fall due just before the GPU's next sample at or
 after them, and only while the GPU is observed: what a gap hides neither holds nor is clean. Two deadlines
@@ -11,34 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import Final
+from typing import Any, Final
 
-from models.alerts.alert_state import (
-    CLEARING,
-    FIRING,
-    PENDING,
-    SEVERITY_RANK,
-    WAITING,
-    AlertState,
-)
-from models.alerts.inhibition import suppressed_by
-from models.alerts.record import alert_event, subject
+from models.alerts.alert_state import CLEARING, COUNTING, FIRING, PENDING, WAITING, AlertState
+from models.alerts.operator_actions import Action
+from models.alerts.rule_spec import Look, Reading, RuleSpec
 from models.alerts.rules_settings import Rules
 from models.alerts.silence import missing_alert, silence_deadline, silence_limit_seconds, watched
+from models.alerts.transitions import CLEARED, fire, resolve, strengthen
 from models.gpu.state import GpuState
-from schemas.alert import AlertEvent, Severity
-from schemas.ids import digest
+from schemas.alert import AlertEvent
 from schemas.times import format_time
 
 NO_EVENTS: Final[Sequence[AlertEvent]] = ()
-
-FIRST_FIRING: Final = "first_firing"
-FIRST_SIGHT: Final = "first_sight"
-HISTORY: Final = "history"
-INHIBITED: Final = "inhibited"
-SEVERITY_RAISED: Final = "severity_raised"
-ACTION_CHANGED: Final = "action_changed"
-CLEARED: Final = "cleared"
+# A sender that makes codes up must not fill the state.
+KEPT_CODES: Final = 32
 
 
 def due(
@@ -72,17 +62,17 @@ def due(
     if not alerts and not gap and clock < missing_at:
         return NO_EVENTS
     events: list[AlertEvent] = []
-    # First what the clock alone would have said, in its order; then what the sample's own time shows.
+    # First what the clock alone would have published, in its order; then what the sample's own time shows.
     _end_waits(state, min(clock, missing_at), events)
     observed = state.time + limit
     if clock >= missing_at:
         _end_phases(state, observed, observed, events)
-        events.append(_fire_missing(state, limit))
+        events.append(_fire_missing(state, limit, rules))
         _end_waits(state, clock, events)
         gap = False
     _end_phases(state, observed if event_time > observed else event_time, event_time, events)
     if gap:
-        events.append(_fire_missing(state, limit))
+        events.append(_fire_missing(state, limit, rules))
     return events
 
 
@@ -107,8 +97,8 @@ def _end_phases(state: GpuState, observed: float, event_time: float, events: lis
             events.append(fire(state, alert, alert.deadline))
 
 
-def _fire_missing(state: GpuState, limit: float) -> AlertEvent:
-    alert = missing_alert(state, limit)
+def _fire_missing(state: GpuState, limit: float, rules: Rules) -> AlertEvent:
+    alert = missing_alert(state, limit, rules)
     state.alerts[alert.key] = alert
     return fire(state, alert, state.time + limit, incident=(alert.rule, format_time(state.time)))
 
@@ -124,121 +114,112 @@ def next_deadline(state: GpuState, rules: Rules, silence_from: float = -inf) -> 
     return earliest
 
 
-def fire(state: GpuState, alert: AlertState, at: float, *, incident: tuple[str, str] | None = None) -> AlertEvent:
-    """Say that ``alert`` fires since ``at``; it joins the open incident of its cause, else opens one.
+def advance(spec: RuleSpec, look: Look, events: list[AlertEvent]) -> None:
+    """Move a rule whose condition lasts by its reading of the last sample: pending, firing, raised, clearing.
 
-    ``incident`` replaces what the id of a new incident is made of.
+    Between a rule that counts (its alert is there before it is pending) and one that holds there is no other
+    difference: it fires at the first reading that is active.
     """
-    state.evidence_dirty = True
-    alert.said_at = at
-    alert.starts_at = alert.since if alert.phase == WAITING else at
-    alert.phase = FIRING
-    alert.deadline = alert.last_at + alert.clean_seconds if alert.clean_seconds > 0.0 else inf
-    alert.wait_clock = inf
-    joined = _open_incident(state, alert)
-    if joined is None:
-        begun = incident or (alert.cause, format_time(alert.starts_at))
-        joined = digest(*subject(state), *begun, *((alert.pci,) if state.is_host else ()))
-    alert.incident_id = joined
-    reason = FIRST_SIGHT if alert.history else FIRST_FIRING
-    if state.history and not alert.history and alert.clean_seconds == 0.0:  # a told fault knows its own
-        alert.history = True
-        reason = HISTORY
-    if not alert.evidence:
-        alert.add_evidence({"kind": "condition", "since": format_time(alert.since)})
-    alert.suppressed_by = _suppressed_by(state, alert)
-    if alert.suppressed_by is not None:
-        reason = INHIBITED
-    if alert.history or alert.suppressed_by is not None:
-        alert.page = False
-    return alert_event(state, alert, "firing", at, reason)
+    if spec.reads is None:
+        raise ValueError(f"{spec.name} reads nothing")
+    reading = spec.reads(look)
+    state, rules = look.state, look.rules
+    alert: AlertState | None = state.alerts.get(spec.name)
+    if alert is None or alert.phase == COUNTING:
+        if reading.active:
+            _begin(spec, look, reading, alert, events)
+        return
+    if alert.clean_seconds > 0.0:  # an XID opened it; the flag says now whether it stands
+        if not (reading.active or reading.clear) or state.time <= alert.last_at:
+            return
+        alert.clean_seconds = 0.0
+        alert.deadline = inf
+        state.evidence_dirty = True
+    if reading.active:
+        _again(spec, look, reading, alert, events)
+    _move(spec, state, alert, reading, rules, events)
 
 
-def resolve(state: GpuState, alert: AlertState, at: float, reason: str) -> AlertEvent:
-    """Say that ``alert`` is over since ``at`` and forget it."""
-    state.evidence_dirty = True
-    del state.alerts[alert.key]
-    at = max(at, alert.said_at)
-    return alert_event(state, alert, "resolved", at, reason, ends_at=at)
-
-
-def strengthen(
-    state: GpuState,
-    alert: AlertState,
-    at: float,
-    *,
-    severity: Severity,
-    page: bool,
-    action: str,
-    summary: str,
-    history: bool,
-) -> AlertEvent | None:
-    """Raise an open alert; severity and page never fall. Return the event where something is new to say.
-
-    What was true before the system looked becomes an alert like any other once it grows worse before its
-    eyes (``history`` false).
-    """
-    raised = SEVERITY_RANK[severity] > SEVERITY_RANK[alert.severity]
-    if raised and alert.history and not history:
-        alert.history = False
-    pages = page and not alert.page and not alert.history and alert.suppressed_by is None
-    acts = action != alert.action
-    if not (raised or pages or acts):
-        return None
-    state.evidence_dirty = True
-    if raised:
-        alert.severity = severity
-    alert.page = alert.page or pages
-    alert.action = action
-    if raised or pages:
-        alert.summary = summary
-    if not alert.open:
-        return None
-    alert.said_at = at = max(at, alert.said_at)
-    return alert_event(state, alert, "firing", at, SEVERITY_RAISED if raised or pages else ACTION_CHANGED)
-
-
-def hold(
-    state: GpuState,
-    key: str,
-    at: float,
-    *,
-    active: bool,
-    clear: bool,
-    hold_seconds: float,
-    clear_seconds: float,
-    draft: AlertState | None,
-    events: list[AlertEvent],
+def _begin(
+    spec: RuleSpec, look: Look, reading: Reading, counting: AlertState | None, events: list[AlertEvent]
 ) -> None:
-    """Move the alert of a condition that lasts.
+    state, rules = look.state, look.rules
+    at = state.time
+    draft = spec.draft(
+        at,
+        rules,
+        value=reading.value,
+        limit=reading.limit,
+        what=reading.what,
+        quantity=reading.quantity,
+        severity=reading.severity,
+        page=reading.page,
+        worse=reading.worse,
+    )
+    if counting is not None:
+        draft.since = draft.last_at = counting.since
+        draft.minute, draft.minutes = counting.minute, counting.minutes
+        draft.hardware_minutes = counting.hardware_minutes
+    state.evidence_dirty = True
+    state.alerts[spec.name] = draft
+    hold_seconds = spec.hold_seconds(rules)
+    if hold_seconds > 0.0:
+        draft.deadline = at + hold_seconds
+    else:
+        draft.history = state.samples == 1
+        events.append(fire(state, draft, at))
 
-    ``active`` and ``clear`` are both false between the limits of the hysteresis and where nothing was
-    measured: then nothing begins, nothing goes on clearing. ``draft`` says the alert, given where ``active``.
-    """
-    alert: AlertState | None = state.alerts.get(key)
-    if alert is None:
-        if active and draft is not None:
+
+def _again(spec: RuleSpec, look: Look, reading: Reading, alert: AlertState, events: list[AlertEvent]) -> None:
+    """The condition is still there, or there again: perhaps worse."""
+    state = look.state
+    if alert.phase == CLEARING:
+        alert.count += 1
+    if alert.compare(reading.value, reading.quantity):
+        state.evidence_dirty = True
+    _give_code(alert, spec.action)
+    severity = reading.severity or spec.severity
+    page = spec.page if reading.page is None else reading.page
+    if not alert.open or (severity == alert.severity and page <= alert.page):
+        return
+    raised = strengthen(
+        state,
+        alert,
+        state.time,
+        severity=severity,
+        page=page,
+        action=alert.action,
+        summary=spec.summary_of(reading),
+        history=state.history,
+    )
+    if raised is not None:
+        events.append(raised)
+
+
+def _give_code(alert: AlertState, action: Action) -> None:
+    """An alert that was packed before actions had codes takes the code of the same words."""
+    if alert.action.code == "see_text" and alert.action.text == action.text:
+        alert.action = action
+
+
+def _move(
+    spec: RuleSpec, state: GpuState, alert: AlertState, reading: Reading, rules: Rules, events: list[AlertEvent]
+) -> None:
+    at = state.time
+    if alert.phase == PENDING:
+        if not reading.active:
             state.evidence_dirty = True
-            state.alerts[key] = draft
-            if hold_seconds > 0.0:
-                draft.deadline = at + hold_seconds
-            else:
-                draft.history = state.samples == 1
-                events.append(fire(state, draft, at))
-    elif alert.phase == PENDING:
-        if not active:
-            state.evidence_dirty = True
-            del state.alerts[key]
+            del state.alerts[alert.key]
         elif state.gap_seconds > 0.0:  # unseen time held nothing
             state.evidence_dirty = True
             alert.since = at
-            alert.deadline = at + hold_seconds
-    elif clear:
+            alert.deadline = at + spec.hold_seconds(rules)
+    elif reading.clear:
         if alert.phase == FIRING:
             state.evidence_dirty = True
             alert.phase = CLEARING
-            alert.deadline = at + clear_seconds
-            if clear_seconds <= 0.0:
+            alert.deadline = at + spec.clear_seconds(rules)
+            if alert.deadline <= at:
                 events.append(resolve(state, alert, at, CLEARED))
         elif state.gap_seconds > 0.0:
             state.evidence_dirty = True
@@ -249,19 +230,82 @@ def hold(
         alert.deadline = inf
 
 
-def _open_incident(state: GpuState, alert: AlertState) -> str | None:
-    for other in state.alerts.values():
-        if other is not alert and other.open and other.cause == alert.cause:
-            if state.is_host and other.pci != alert.pci:
-                continue
-            return str(other.incident_id)
-    return None
+def report(
+    state: GpuState,
+    draft: AlertState,
+    at: float,
+    *,
+    clean_seconds: float,
+    history: bool,
+    evidence: dict[str, Any],
+    events: list[AlertEvent],
+    code: int | None = None,
+    wait: tuple[float, float] | None = None,
+    replace_action: bool = False,
+) -> None:
+    """Open the alert of a fault that happened at ``at``, or count it again.
+
+    ``wait`` is the event time and the append time until which its company is awaited; reported again, the action
+    changes to a stronger one only, or always where ``replace_action``.
+    """
+    alert: AlertState | None = state.alerts.get(draft.key)
+    state.evidence_dirty = True
+    if alert is None:
+        alert = state.alerts[draft.key] = draft
+        alert.clean_seconds = clean_seconds
+        alert.history = history
+        alert.add_evidence(evidence)
+        if code is not None:
+            alert.codes.append(code)
+        if wait is not None:
+            alert.phase = WAITING
+            alert.deadline, alert.wait_clock = wait
+        else:
+            events.append(fire(state, alert, at))
+        return
+    alert.last_at = max(alert.last_at, at)
+    alert.clean_seconds = max(alert.clean_seconds, clean_seconds)
+    alert.count += 1
+    alert.compare(draft.value, draft.quantity)
+    if alert.open:
+        alert.deadline = alert.last_at + alert.clean_seconds
+    if code is not None and code not in alert.codes and len(alert.codes) < KEPT_CODES:
+        alert.codes.append(code)
+        alert.add_evidence(evidence)
+    if alert.history and not history:  # it happens again, before our eyes
+        alert.history = False
+    _give_code(alert, draft.action)
+    stronger = replace_action or draft.action.rank > alert.action.rank
+    raised = strengthen(
+        state,
+        alert,
+        at,
+        severity=draft.severity,
+        page=draft.page,
+        action=draft.action if stronger else alert.action,
+        summary=draft.summary,
+        history=history,
+    )
+    if raised is not None:
+        events.append(raised)
 
 
-def _suppressed_by(state: GpuState, alert: AlertState) -> str | None:
-    lost = double_bit = False
-    for other in state.alerts.values():
-        if other is not alert and (not state.is_host or other.pci == alert.pci):
-            lost = lost or (other.rule == "gpu_lost" and other.open)
-            double_bit = double_bit or 48 in other.codes
-    return suppressed_by(alert.rule, alert.codes, lost=lost, double_bit=double_bit)
+def after_gap(state: GpuState) -> None:
+    """Unseen time was not clean: move the ends of reported faults by it."""
+    for alert in state.alerts.values():
+        if alert.open and alert.clean_seconds > 0.0:
+            alert.deadline += state.gap_seconds
+            state.evidence_dirty = True
+
+
+def after_reset(state: GpuState, rules: Rules) -> None:
+    """A reset was seen: what it cures ends after a clean time, an uncorrected error not before its 24 h."""
+    for alert in state.alerts.values():
+        if not alert.open or alert.clean_seconds <= 0.0 or alert.rule == "xid_repeated":
+            continue
+        clean = state.time + rules.clean_after_reset_seconds
+        if alert.rule == "ecc_uncorrected":
+            clean = max(clean, alert.last_at + rules.uncorrected_repeat_seconds)
+        if clean < alert.deadline:
+            alert.deadline = clean
+            state.evidence_dirty = True

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any, Final
+from typing import Any
 
 from models.alerts.alert_state import AlertState
+from models.alerts.rule_spec import RUNBOOKS
 from models.gpu.state import GpuState
 from schemas.alert import AlertEvent, Scope, Status
 from schemas.ids import digest
 from schemas.raw import HOST_PREFIX
 from schemas.times import format_time
-
-RUNBOOKS: Final = "docs/runbooks.md"
 
 
 def subject(state: GpuState) -> tuple[Scope, str]:
@@ -52,7 +51,7 @@ def alert_event(
             reason,
             alert.severity,
             alert.page,
-            alert.action,
+            alert.action.text,
         ),
         incident_id=alert.incident_id,
         fingerprint=fingerprint,
@@ -81,8 +80,14 @@ def alert_event(
         value=alert.value if isfinite(alert.value) else None,
         limit=alert.limit if isfinite(alert.limit) else None,
         unit=alert.unit,
+        worst=alert.worst if isfinite(alert.worst) else None,
+        count=alert.count,
         summary=alert.summary,
-        action=alert.action,
+        action_code=alert.action.code,
+        action_ladder=list(alert.action.ladder),
+        action_text=alert.action.text,
+        tenant_text=alert.action.tenant_text(status),
+        trial=alert.trial,
         evidence=evidence,
         runbook=f"{RUNBOOKS}#{alert.rule}",
     )

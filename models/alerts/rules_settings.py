@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
-
 import msgspec
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Numbers of every rule; meanings and units are in their names, reasons in ``rules.toml``."""
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Numbers of every rule; meanings and units are in their names, reasons in ``rules.toml``.
+
+    ``trial`` names rules that are evaluated, stored and shown, and wake nobody.
+    """
 
     version: int
     score_degraded_points: float
@@ -51,35 +51,4 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     silence_intervals: float
     exporter_down_hold_seconds: float
     exporter_down_clear_seconds: float
-
-
-def load_rules(path: Path | None = None) -> Rules:
-    """Read the rules file, by default the packaged one.
-
-    Raises
-    ------
-    ValueError
-        Not TOML, a number missing, of a wrong type, or unknown.
-
-    >>> load_rules().throttle_minutes
-    6
-    """
-    source = path if path is not None else files("models.alerts").joinpath("rules.toml")
-    try:
-        return msgspec.toml.decode(source.read_bytes(), type=Rules)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"rules file {source}: {error}") from error
-
-
-def decode_rules(payload: bytes) -> Rules:
-    """Return the rules of a side input's JSON payload.
-
-    Raises
-    ------
-    ValueError
-        As :func:`load_rules`.
-    """
-    try:
-        return msgspec.json.decode(payload, type=Rules)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"rules payload: {error}") from error
+    trial: tuple[str, ...] = ()

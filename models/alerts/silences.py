@@ -1,4 +1,4 @@
-"""What people said about alerts: silences, maintenance windows, acknowledgements."""
+"""What people decided about alerts: silences, maintenance windows, acknowledgements."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ends(action: OperatorAction) -> float:
 def in_effect(actions: Iterable[OperatorAction], event: AlertEvent, clock: float) -> OperatorAction | None:
     """Return the action that keeps ``event`` from people at ``clock`` (epoch s), the one that ends last.
 
-    An acknowledgement covers what was said before it: an alert that is raised after it is news.
+    An acknowledgement covers what was published before it: an alert that is raised after it is news.
     """
     found: OperatorAction | None = None
     for action in actions:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from models.alerts.alert_state import AlertState
-from models.alerts.lifecycle import hold
-from models.alerts.rule_texts import ACTIONS
+from typing import Final
+
+from models.alerts.alert_state import Worse
+from models.alerts.operator_actions import Action
+from models.alerts.rule_spec import CLEAR, IDLE, Look, Reading, RuleSpec
 from models.alerts.rules_settings import Rules
 from models.gpu.slots import GPU_TEMP, MEM_TEMP, MEM_TEMP_MAX_OP, TEMP_MARGIN, TEMP_SLOWDOWN
 from models.gpu.state import GpuState
-from schemas.alert import AlertEvent
 
 
 def hot_celsius(state: GpuState, rules: Rules) -> float:
@@ -23,56 +24,48 @@ def memory_hot_celsius(state: GpuState, rules: Rules) -> float:
     return limit if limit == limit else rules.memory_hot_celsius
 
 
-def thermal_limit(state: GpuState, rules: Rules, events: list[AlertEvent]) -> None:
-    """Move ``thermal_limit``.
-
-    A margin of 0 or less counts only with thermal time or a temperature at hot: some H100s report a stuck 0.
-    """
-    rule = "thermal_limit"
+def _thermal_limit(look: Look) -> Reading:
+    """A margin of 0 or less counts only with thermal time or a temperature at hot: some H100s report a stuck 0."""
+    state, rules = look.state, look.rules
     temp, memory, margin = state.values[GPU_TEMP], state.values[MEM_TEMP], state.values[TEMP_MARGIN]
     hot, memory_hot = hot_celsius(state, rules), memory_hot_celsius(state, rules)
     believed = margin > 0.0 or state.thermal_seconds > 0.0 or temp >= hot
-    by_margin = margin < rules.hot_margin_celsius and believed
-    active = temp >= hot or memory >= memory_hot or by_margin
-    known = rule in state.alerts
-    if not active and not known:
-        return
-    distance = rules.thermal_limit_distance_celsius
-    measured = temp == temp or memory == memory or margin == margin
-    cool = not (
-        temp >= hot - distance
-        or memory >= memory_hot - distance
-        or (margin < rules.hot_margin_celsius + distance and believed)
-    )
-    draft = None
-    if not known:
-        if memory >= memory_hot:
-            what, value, limit = "Memory temperature", memory, memory_hot
-        elif temp >= hot:
-            what, value, limit = "GPU temperature", temp, hot
-        else:
-            what, value, limit = "Margin to the temperature limit", margin, rules.hot_margin_celsius
-        draft = AlertState(
-            rule,
-            rule,
-            "thermal",
-            state.time,
-            severity="warning",
-            page=False,
-            summary=f"{what} {value:.0f} C, the limit is {limit:.0f} C",
-            action=ACTIONS[rule],
-            value=value,
-            limit=limit,
-            unit="C",
+    if not (temp >= hot or memory >= memory_hot or (margin < rules.hot_margin_celsius and believed)):
+        measured = temp == temp or memory == memory or margin == margin
+        distance = rules.thermal_limit_distance_celsius
+        warm = (
+            temp >= hot - distance
+            or memory >= memory_hot - distance
+            or (margin < rules.hot_margin_celsius + distance and believed)
         )
-    hold(
-        state,
-        rule,
-        state.time,
-        active=active,
-        clear=measured and cool,
-        hold_seconds=rules.thermal_limit_hold_seconds,
-        clear_seconds=rules.thermal_limit_clear_seconds,
-        draft=draft,
-        events=events,
-    )
+        return CLEAR if measured and not warm else IDLE
+    worse: Worse = "higher"
+    if memory >= memory_hot:
+        what, value, limit = "Memory temperature", memory, memory_hot
+    elif temp >= hot:
+        what, value, limit = "GPU temperature", temp, hot
+    else:
+        what, value, limit = "Margin to the temperature limit", margin, rules.hot_margin_celsius
+        worse = "lower"
+    return Reading(True, False, value, limit, what, what, worse=worse)
+
+
+SPECS: Final = (
+    RuleSpec(
+        name="thermal_limit",
+        cause="thermal",
+        severity="warning",
+        page=False,
+        action=Action("check_cooling", "Check airflow, fans, inlet temperature and neighbours"),
+        summary="{what} {value:.0f} C, the limit is {limit:.0f} C",
+        unit="C",
+        fires=(
+            "at or past hot: slowdown limit - {hot_below_slowdown_celsius:g} C, else {hot_celsius:g} C; memory at "
+            "its own limit, else {memory_hot_celsius:g} C; margin below {hot_margin_celsius:g} C"
+        ),
+        clears="{thermal_limit_distance_celsius:g} C below",
+        hold="thermal_limit_hold_seconds",
+        clear="thermal_limit_clear_seconds",
+        reads=_thermal_limit,
+    ),
+)

@@ -2,70 +2,70 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Final
 
-from models.alerts.alert_state import CLEARING, COUNTING, FIRING, AlertState
-from models.alerts.lifecycle import fire, strengthen
-from models.alerts.rule_texts import ACTIONS
+from models.alerts.alert_state import COUNTING, AlertState
+from models.alerts.operator_actions import Action
+from models.alerts.rule_spec import CLEAR, IDLE, Look, Reading, RuleSpec
 from models.alerts.rules_settings import Rules
 from models.gpu.slots import GPU_TEMP, TEMP_SHUTDOWN
-from models.gpu.state import GpuState
-from schemas.alert import AlertEvent, Severity
+from schemas.alert import Severity
 
 WINDOW_MINUTES: Final = 10
 _WINDOW_MASK: Final = (1 << WINDOW_MINUTES) - 1
 
 
-def thermal_slowdown(state: GpuState, rules: Rules, events: list[AlertEvent]) -> None:
-    """Move ``thermal_slowdown``: hardware slowdown, or 3 C from shutdown, pages; software opens a ticket."""
-    alert = _count(state, "thermal_slowdown", state.thermal_seconds, state.hw_thermal_seconds, rules)
+def _thermal_slowdown(look: Look) -> Reading:
+    """Hardware slowdown, or 3 C from shutdown, pages; software opens a ticket."""
+    state, rules = look.state, look.rules
+    alert = _count(look, THERMAL_SLOWDOWN, state.thermal_seconds, state.hw_thermal_seconds)
     if alert is None:
-        return
+        return _over(state.thermal_seconds)
     hardware = alert.hardware_minutes.bit_count() >= rules.throttle_minutes
     shutdown = state.lasting[TEMP_SHUTDOWN]
     near = state.values[GPU_TEMP] >= shutdown - rules.shutdown_near_celsius
-    severity: Severity = "critical" if hardware or near else "error"
     if hardware:
         what = "Hardware thermal slowdown"
     else:
         what = f"{shutdown - state.values[GPU_TEMP]:.0f} C from shutdown" if near else "Software thermal slowdown"
-    _say(state, alert, severity, hardware or near, what, rules, events)
+    severe = hardware or near
+    severity: Severity = "critical" if severe else "error"
+    return _counted(alert, rules, what)._replace(severity=severity, page=severe)
 
 
-def power_brake(state: GpuState, rules: Rules, events: list[AlertEvent]) -> None:
-    """Move ``power_brake``."""
-    alert = _count(state, "power_brake", state.brake_seconds, 0.0, rules)
-    if alert is not None:
-        _say(state, alert, "error", False, "Hardware power brake", rules, events)
+def _power_brake(look: Look) -> Reading:
+    seconds = look.state.brake_seconds
+    alert = _count(look, POWER_BRAKE, seconds, 0.0)
+    return _over(seconds) if alert is None else _counted(alert, look.rules, "Hardware power brake")
 
 
-def _count(state: GpuState, rule: str, seconds: float, hardware_seconds: float, rules: Rules) -> AlertState | None:
-    """Count this sample; return the alert where enough minutes are throttled and this one is."""
-    alert: AlertState | None = state.alerts.get(rule)
+def _counted(alert: AlertState, rules: Rules, what: str) -> Reading:
+    minutes, least = alert.minutes.bit_count(), rules.throttle_minutes
+    return Reading(minutes >= least, False, float(minutes), float(least), what)
+
+
+def _over(seconds: float) -> Reading:
+    """Return the reading of a sample that is not throttled; one that measures nothing clears nothing."""
+    return CLEAR if seconds == seconds else IDLE
+
+
+def _count(look: Look, spec: RuleSpec, seconds: float, hardware_seconds: float) -> AlertState | None:
+    """Count this sample; return what counts where it is throttled."""
+    state, rules = look.state, look.rules
+    alert: AlertState | None = state.alerts.get(spec.name)
     least = rules.throttle_least_ratio * state.weight_seconds
     minute = int(state.time) // 60
     if not (seconds > 0.0 and seconds >= least):
-        if alert is not None:
-            _clean(state, alert, seconds == seconds, minute, rules)
+        if alert is not None and alert.phase == COUNTING and minute - alert.minute >= WINDOW_MINUTES:
+            del state.alerts[alert.key]
+            state.evidence_dirty = True
         return None
     if alert is None:
-        alert = AlertState(
-            rule,
-            rule,
-            "thermal" if rule == "thermal_slowdown" else "power",
-            state.time,
-            severity="info",
-            page=False,
-            summary="",
-            action=ACTIONS[rule],
-            limit=float(rules.throttle_minutes),
-            unit="minutes of 10",
-        )
+        alert = state.alerts[spec.name] = spec.draft(state.time, rules)
         alert.phase = COUNTING
         alert.minute = minute
-        state.alerts[rule] = alert
-    before = (alert.minute, alert.minutes, alert.hardware_minutes, alert.phase)
+        state.evidence_dirty = True
+    before = (alert.minute, alert.minutes, alert.hardware_minutes)
     passed = min(minute - alert.minute, WINDOW_MINUTES)
     # A sample stands for the time since the one before: at long intervals for several minutes.
     span = max(1, min(int(min(seconds, state.weight_seconds) // 60), WINDOW_MINUTES))
@@ -74,60 +74,36 @@ def _count(state: GpuState, rule: str, seconds: float, hardware_seconds: float, 
     hardware = hardware_seconds > 0.0 and hardware_seconds >= least
     alert.hardware_minutes = (alert.hardware_minutes << passed | (fresh if hardware else 0)) & _WINDOW_MASK
     alert.minute = minute
-    if alert.phase == CLEARING:
-        alert.phase = FIRING
-        alert.deadline = inf
-    if (alert.minute, alert.minutes, alert.hardware_minutes, alert.phase) != before:
+    if (alert.minute, alert.minutes, alert.hardware_minutes) != before:
         state.evidence_dirty = True
-    return alert if alert.minutes.bit_count() >= rules.throttle_minutes else None
+    return alert
 
 
-def _clean(state: GpuState, alert: AlertState, measured: bool, minute: int, rules: Rules) -> None:
-    if alert.phase == COUNTING:
-        if minute - alert.minute >= WINDOW_MINUTES:
-            del state.alerts[alert.key]
-            state.evidence_dirty = True
-    elif alert.phase == FIRING and measured:
-        alert.phase = CLEARING
-        alert.deadline = state.time + rules.throttle_clear_seconds
-        state.evidence_dirty = True
-    elif alert.phase == CLEARING and not measured:
-        alert.phase = FIRING
-        alert.deadline = inf
-        state.evidence_dirty = True
-    elif alert.phase == CLEARING and state.gap_seconds > 0.0:
-        alert.deadline += state.gap_seconds
-        state.evidence_dirty = True
-
-
-def _say(
-    state: GpuState,
-    alert: AlertState,
-    severity: Severity,
-    page: bool,
-    what: str,
-    rules: Rules,
-    events: list[AlertEvent],
-) -> None:
-    minutes = alert.minutes.bit_count()
-    summary = f"{what} in {minutes} of {WINDOW_MINUTES} minutes"
-    if alert.open:
-        said = strengthen(
-            state,
-            alert,
-            state.time,
-            severity=severity,
-            page=page,
-            action=alert.action,
-            summary=summary,
-            history=state.history,
-        )
-        if said is not None:
-            events.append(said)
-        return
-    alert.severity = severity
-    alert.page = page
-    alert.summary = summary
-    alert.value = float(minutes)
-    alert.history = state.samples == 1
-    events.append(fire(state, alert, state.time))
+THERMAL_SLOWDOWN: Final = RuleSpec(
+    name="thermal_slowdown",
+    cause="thermal",
+    severity="error",
+    page=True,
+    judged="hardware, or within {shutdown_near_celsius:g} C of shutdown: critical, page; software: error",
+    action=Action("check_cooling", "Check cooling now: fans, heat sink, inlet temperature; move the load away"),
+    summary="{what} in {value:.0f} of 10 minutes",
+    unit="minutes of 10",
+    fires="thermal slowdown in {throttle_minutes:g} of 10 minutes",
+    clears="clean",
+    clear="throttle_clear_seconds",
+    reads=_thermal_slowdown,
+)
+POWER_BRAKE: Final = RuleSpec(
+    name="power_brake",
+    cause="power",
+    severity="error",
+    page=False,
+    action=Action("check_power", "Check the power supplies and the rack's power limits: the board was told to brake"),
+    summary="{what} in {value:.0f} of 10 minutes",
+    unit="minutes of 10",
+    fires="power brake in {throttle_minutes:g} of 10 minutes",
+    clears="clean",
+    clear="throttle_clear_seconds",
+    reads=_power_brake,
+)
+SPECS: Final = (THERMAL_SLOWDOWN, POWER_BRAKE)

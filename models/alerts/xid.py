@@ -17,9 +17,11 @@ from schemas.sample import Event, Sample
 Source = Literal["log", "nvml", "gauge"]
 
 LOST_CODE: Final = 79
+CONTAINED: Final = 94
+UNCONTAINED: Final = 95
 NVLINK5_CODES: Final = range(144, 151)
 KEPT_DIGESTS: Final = 64
-# Sources disagree on when a fault was: a scrape tells it up to a few intervals after the log.
+# Sources disagree on when a fault was: a scrape reports it up to a few intervals after the log.
 SAME_OCCURRENCE_SECONDS: Final = 60.0
 SAME_OCCURRENCE_INTERVALS: Final = 4.0
 # One fault prints its code many times: 5 s coalesce (Delta study, arXiv 2503.11901), 3 min are one burst
@@ -52,7 +54,7 @@ class Occurrence:
     history: bool
     entry: XidEntry
     bursts: int
-    fresh: bool  # not one more line of the fault told within 5 s before
+    fresh: bool  # not one more line of the fault reported within 5 s before
 
 
 NO_OCCURRENCES: Final[Sequence[Occurrence]] = ()
@@ -178,3 +180,9 @@ def _count_burst(bursts: list[float], at: float) -> int:
         bursts.append(at)
         del bursts[:-KEPT_BURSTS]
     return sum(1 for burst in bursts if at - burst <= REPEAT_SECONDS)
+
+
+def recent(state: GpuState, code: int, at: float, seconds: float) -> bool:
+    """Whether an XID of ``code`` was reported within ``seconds`` of ``at``."""
+    evidence = state.evidence.get(f"xid:{code}")
+    return evidence is not None and abs(at - evidence.last_at) <= seconds

@@ -19,15 +19,6 @@ _HARMLESS_BITS: Final = {
 }
 _HARMLESS_MASKS: Final = {word: sum(1 << bit for bit in bits) for word, bits in _HARMLESS_BITS.items()}
 
-RECOVERY_ACTIONS: Final = {
-    0: "none",
-    1: "reset the GPU",
-    2: "restart the node",
-    3: "drain peer-to-peer work",
-    4: "drain the GPU, then reset it",
-    5: "recover the IMEX domain",
-}
-
 
 def place(line: str) -> str | None:
     """Return ``gpc:tpc`` of an XID 13 line; None where it names no place.

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from agents.score.bundles import ASSET, LOAD_MODEL, PRICES, PROFILE, RISK_MODEL, RULES
-from models.alerts.rules_settings import Rules, load_rules
+from models.alerts.rules_file import load_rules
+from models.alerts.rules_settings import Rules
 from models.economics.prices import Prices, load_prices
 from models.health.load_model import LoadModels
 from models.health.profile import Profile, load_profile

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from agents.score.bundles import DEFAULT_ID, LOAD_MODEL, PRICES, PROFILE, RISK_MODEL, RULES
-from models.alerts.rules_settings import load_rules
+from models.alerts.rules_file import load_rules
 from models.economics.prices import load_prices
 from models.health.load_model import LoadModels
 from models.health.profile import load_profile

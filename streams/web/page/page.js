@@ -36,7 +36,7 @@ function alertRow(alert) {
     cell(where),
     cell(moment(alert.starts_at)),
     cell(alert.summary),
-    cell(alert.action),
+    cell(alert.action_text || alert.action),
   ]);
 }
 

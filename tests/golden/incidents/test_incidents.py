@@ -66,7 +66,10 @@ def _brief(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "reason": alert["reason"],
                 "suppressed_by": alert["suppressed_by"],
                 "incident": number,
-                "action": alert["action"].partition(":")[0],
+                "action": alert["action_text"].partition(":")[0],
+                "action_code": alert["action_code"],
+                "worst": alert["worst"],
+                "count": alert["count"],
             }
         )
     return brief

@@ -30,7 +30,7 @@ def restored() -> ScorePartition:
 
 
 def test_what_was_published_and_remembered_is_written_as_it_was_read() -> None:
-    """The structs take every key of the map that 0.1.0 wrote, and write the same map: the version stays."""
+    """The structs take every key of the map that 0.1.0 wrote, and write the same map."""
     (record,) = (
         zlib.decompress(base64.b64decode(record))
         for key, record in RECORDED["records"].items()
@@ -40,7 +40,11 @@ def test_what_was_published_and_remembered_is_written_as_it_was_read() -> None:
     assert {"health", "inputs", "risk", "advice", "status"} <= set(before["said"])
     state = GpuState(GPU, "")
     packing.unpack_evidence(state, record)
-    assert msgspec.msgpack.decode(packing.pack_evidence(state)) == before
+    after = msgspec.msgpack.decode(packing.pack_evidence(state))
+    alerts = {alert["key"]: alert for alert in after.pop("alerts")}  # they have fields now that 0.1.0 had not
+    for alert in before.pop("alerts"):
+        assert {key: alert[key] for key in ("rule", "phase", "starts_at")}.items() <= alerts[alert["key"]].items()
+    assert after == before
 
 
 def test_what_was_open_stays_open_and_ends_under_its_own_incident() -> None:
@@ -52,6 +56,21 @@ def test_what_was_open_stays_open_and_ends_under_its_own_incident() -> None:
     one.process(chunk(180, 190, failed=False))
     ended = [entry for entry in alerts(one.drain().outputs) if entry[0] == "row_remap_failed"]
     assert ended == [("row_remap_failed", "resolved", opened["row_remap_failed"])]
+
+
+def test_what_was_open_has_the_code_of_its_action_from_its_next_sample_on() -> None:
+    one = restored()
+    kept = one.states[GPU].alerts
+    assert {(alert.count, alert.trial) for alert in kept.values()} == {(1, False)}
+    assert kept["row_remap_failed"].action.code == "replace"
+    assert kept["row_remap_failed"].emitted_at == kept["row_remap_failed"].starts_at
+    one.process(chunk(150, 152))
+    assert {rule: alert.action.code for rule, alert in one.states[GPU].alerts.items()} == {
+        "row_remap_failed": "replace",
+        "risk_high": "watch",
+        "score_degraded": "watch",
+        "score_poor": "drain",
+    }
 
 
 def test_counters_hours_and_windows_go_on_as_if_nothing_had_happened() -> None:

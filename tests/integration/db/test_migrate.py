@@ -99,6 +99,7 @@ async def test_every_signal_is_a_nullable_column(database: Connection) -> None:
 async def test_every_field_of_a_record_is_a_column(database: Connection, table: object) -> None:
     (known,) = [t for t in EVENT_TABLES if t is table]
     types = {"timestamptz": "timestamp with time zone"}
-    assert await columns(database, known.name) == {
-        column.name: (types.get(column.type, column.type), column.nullable) for column in known.columns
-    }
+    found = await columns(database, known.name)
+    if known.name == "gpu_alerts":  # version 1's name of action_text stays for its rows, and may be empty
+        assert found.pop("action") == ("text", True)
+    assert found == {column.name: (types.get(column.type, column.type), column.nullable) for column in known.columns}

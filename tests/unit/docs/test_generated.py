@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from schemas import export, topics
-from streams import settings_doc
+from streams import rules_doc, settings_doc
 from streams.kafka.topics import topic_specs
 from streams.settings import Settings
 
@@ -26,6 +26,17 @@ GUIDE_MESSAGE = {
 def test_settings_are_current() -> None:
     """Else run ``python -m streams.settings_doc``."""
     assert (DOCS / "settings.md").read_text("utf-8") == settings_doc.document()
+
+
+def test_the_tables_of_alerts_are_current() -> None:
+    """Else run ``python -m streams.rules_doc``."""
+    text = (DOCS / "alerts.md").read_text("utf-8")
+    assert rules_doc.document(text) == text
+
+
+def test_a_table_without_its_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place for the table of rules"):
+        rules_doc.document("# Alerts\n")
 
 
 def test_every_setting_says_what_it_is() -> None:

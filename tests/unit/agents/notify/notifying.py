@@ -6,7 +6,7 @@ import msgspec
 
 from agents.notify.decisions import NotifyLogic
 from agents.notify.publisher import Decided, Receiver
-from models.alerts.causes import CAUSES
+from models.alerts.specs import BY_NAME
 from schemas.alert import AlertEvent
 from schemas.ids import digest
 from schemas.notification import Notification
@@ -24,7 +24,7 @@ def alert(
     rule: str = "ecc_uncorrected", *, gpu: str | None = "GPU-1", at: float = 0.0, **fields: object
 ) -> AlertEvent:
     """Return a firing alert that pages, said ``at`` seconds after T0, but for ``fields``."""
-    cause = CAUSES.get(rule, "memory")
+    cause = (rule in BY_NAME and BY_NAME[rule].cause) or "memory"
     starts_at = format_time(T0 + at)
     scope, id = ("gpu", gpu) if gpu else ("host", "node-1")
     values: dict[str, object] = {
@@ -50,7 +50,8 @@ def alert(
         "updated_at": starts_at,
         "unit": "",
         "summary": f"{rule} of {id}",
-        "action": "look",
+        "action_code": "watch",
+        "action_text": "look",
         "evidence": [],
         "runbook": f"docs/runbooks.md#{rule}",
     }

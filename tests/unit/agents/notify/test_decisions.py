@@ -43,6 +43,14 @@ def test_a_warning_with_page_reaches_a_receiver_of_errors() -> None:
     assert told.receivers == ["pager", "desk"]
 
 
+def test_what_is_on_trial_is_told_to_nobody() -> None:
+    desk = Desk()
+    event = alert(page=False, trial=True)
+    decided = desk.say(event, at=1) + desk.say(resolved(event, 50), at=50)
+    assert [(one.reason, one.receivers) for one in decided] == [(Why.TRIAL, []), (Why.RESOLVED, [])]
+    assert desk.delivered == []
+
+
 def test_an_incident_resolves_with_its_last_member() -> None:
     desk = Desk()
     first, second = alert("ecc_uncorrected"), alert("row_remap_failed")

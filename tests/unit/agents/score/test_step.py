@@ -18,6 +18,7 @@ from agents.score.records import Record
 from agents.score.status import gpu_status, is_news
 from agents.score.step import Bundle, KnownAsset
 from models.alerts.alert_state import FIRING, AlertState
+from models.alerts.operator_actions import Action
 from models.gpu import packing
 from models.gpu.state import GpuState
 from models.health.load_model import LoadModel, LoadModels
@@ -446,7 +447,14 @@ def test_while_a_thermal_slowdown_is_open_every_sample_is_judged() -> None:
     feed(worker, 8, clocks_event_reasons=None)
     assert worker.state.steady is not None
     alert = AlertState(
-        "thermal_slowdown", "thermal_slowdown", "thermal", START, severity="error", page=False, summary="", action=""
+        "thermal_slowdown",
+        "thermal_slowdown",
+        "thermal",
+        START,
+        severity="error",
+        page=False,
+        summary="",
+        action=Action("check_cooling", ""),
     )
     alert.phase = FIRING
     alert.starts_at = START

@@ -11,7 +11,8 @@ import orjson
 from models.alerts.catalogue import load_catalogue
 from models.alerts.lifecycle import due, next_deadline
 from models.alerts.rules import evaluate
-from models.alerts.rules_settings import Rules, load_rules
+from models.alerts.rules_file import load_rules
+from models.alerts.rules_settings import Rules
 from models.alerts.xid import take_events
 from models.gpu.state import GpuState
 from schemas.alert import AlertEvent

@@ -1,4 +1,4 @@
-"""Every rule has its runbook, and every recorded XID line its answer."""
+"""Every recorded XID line has its answer."""
 
 from __future__ import annotations
 
@@ -7,20 +7,8 @@ from pathlib import Path
 import pytest
 
 from collectors.kernel_log import KernelLog
-from models.alerts.grouping import HOST_MISSING
-from models.alerts.rule_texts import ACTIONS
 from tests.recorded import rows, xid_lines
 from tests.unit.models.alerts.bench import Bench, xid_event
-
-ROOT = Path(__file__).parents[4]
-XID_RULES = {"xid_hardware", "xid_driver", "xid_repeated", "recovery_action"}
-RULES = (set(ACTIONS) - {"ecc_contained"}) | XID_RULES | {HOST_MISSING}
-
-
-@pytest.mark.parametrize("rule", sorted(RULES))
-def test_rule_has_its_runbook_and_its_place_in_the_table(rule: str) -> None:
-    assert f"\n## {rule}\n" in (ROOT / "docs" / "runbooks.md").read_text("utf-8")
-    assert rule in (ROOT / "docs" / "alerts.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("lines", xid_lines(), ids=lambda path: path.parents[1].name)

@@ -99,6 +99,7 @@ def test_every_resolve_follows_its_firing_and_severity_never_falls(moments: list
             assert event.updated_at >= before.updated_at
             assert SEVERITY_RANK[event.severity] >= SEVERITY_RANK[before.severity]
             assert event.page >= before.page
+            assert event.count >= before.count
         if event.status == "firing":
             firing[event.fingerprint] = event
         else:

@@ -56,7 +56,7 @@ def test_uncontained_error_pages() -> None:
     gpu.run(60)
     (fired,) = gpu.tick({"ecc_dbe_volatile_total": 1.0})
     assert (fired.rule, fired.severity, fired.page) == ("ecc_uncorrected", "critical", True)
-    assert fired.action.startswith("DRAIN_AND_RESET")
+    assert fired.action_text.startswith("DRAIN_AND_RESET")
     assert gpu.run(23 * 3600) == []
 
 

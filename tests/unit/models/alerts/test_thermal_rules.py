@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.gpu.slots import BENIGN_MASK
 from tests.unit.models.alerts.bench import START, Bench, told
 
 
@@ -121,7 +122,7 @@ def test_slowdown_time_counts_where_it_is_measured() -> None:
     assert told(gpu.said) == [("thermal_slowdown", "firing")]
 
 
-@pytest.mark.parametrize("bits", [0x1, 0x2, 0x4, 0x10, 0x100, 0x117])
+@pytest.mark.parametrize("bits", [0x1, 0x2, 0x4, 0x10, 0x100, BENIGN_MASK])
 def test_benign_reasons_say_nothing(bits: int) -> None:
     gpu = Bench()
     assert gpu.run(3600, {"clocks_event_reasons": float(bits)}) == []

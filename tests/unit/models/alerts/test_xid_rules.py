@@ -17,7 +17,7 @@ def test_79_is_lost_at_once_and_clears_after_24_clean_hours() -> None:
     gpu = _bench(60.0)
     (fired,) = gpu.xid(79)
     assert (fired.rule, fired.severity, fired.page, fired.cause_class) == ("gpu_lost", "critical", True, "lost")
-    assert fired.action.startswith("RESTART_BM")
+    assert fired.action_text.startswith("RESTART_BM")
     assert gpu.run(24 * 3600 - 60) == []
     assert told(gpu.run(120)) == [("gpu_lost", "resolved")]
 
@@ -51,7 +51,7 @@ def test_48_waits_for_its_company_then_says_the_stronger_action() -> None:
     assert gpu.xid(48) == []
     assert gpu.xid(63) == []
     (fired,) = gpu.tick()
-    assert fired.action.startswith("DRAIN_AND_RESET")
+    assert fired.action_text.startswith("DRAIN_AND_RESET")
     assert [item["code"] for item in fired.evidence] == [48, 63]
     assert fired.starts_at < fired.updated_at
 
@@ -61,7 +61,7 @@ def test_48_alone_resets_the_gpu() -> None:
     gpu.xid(48)
     (fired,) = gpu.tick()
     assert (fired.severity, fired.page) == ("critical", True)
-    assert fired.action.startswith("WORKFLOW_XID_48")
+    assert fired.action_text.startswith("WORKFLOW_XID_48")
 
 
 def test_48_by_clock_or_by_sample_is_the_same() -> None:
@@ -97,7 +97,7 @@ def test_94_then_48_is_raised_in_one_incident() -> None:
     (raised,) = gpu.xid(48, at=gpu.now + 2.0)
     assert (raised.severity, raised.page, raised.reason) == ("critical", True, "severity_raised")
     assert raised.incident_id == ticket.incident_id
-    assert raised.action.startswith("WORKFLOW_XID_48")
+    assert raised.action_text.startswith("WORKFLOW_XID_48")
 
 
 def test_95_pages_once_for_a_storm() -> None:
@@ -112,7 +112,7 @@ def test_64_is_never_hidden() -> None:
     gpu.xid(79)
     (fired,) = gpu.xid(64, at=gpu.now + 2.0)
     assert (fired.page, fired.suppressed_by) == (True, None)
-    assert fired.action.startswith("REPLACE")
+    assert fired.action_text.startswith("REPLACE")
 
 
 def test_63_alone_waits_for_a_reset_until_the_flag_is_gone() -> None:
@@ -152,7 +152,7 @@ def test_31_repeated_on_one_gpu_asks_for_diagnostics() -> None:
     gpu.run(3600)
     (fired,) = gpu.xid(31)
     assert (fired.rule, fired.severity, fired.page) == ("xid_repeated", "warning", False)
-    assert fired.action.startswith("RUN_DCGMEUD")
+    assert fired.action_text.startswith("RUN_DCGMEUD")
     assert told(gpu.run(25 * 3600)) == [("xid_repeated", "resolved")]
 
 
@@ -174,7 +174,7 @@ def test_five_bursts_of_a_hardware_code_ask_for_support() -> None:
         gpu.xid(94)
         gpu.run(600)
     assert told(gpu.said) == [("xid_hardware", "firing"), ("xid_repeated", "firing")]
-    assert gpu.said[-1].action.startswith("CONTACT_SUPPORT")
+    assert gpu.said[-1].action_text.startswith("CONTACT_SUPPORT")
 
 
 def test_109_pages_on_repeat() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.alerts.alert_state import FIRING, AlertState
+from models.alerts.operator_actions import Action
 from models.health import evidence
 from models.health.overall import score
 from tests.unit.models.health.gpu import HEALTHY, PROFILE, START, Gpu
@@ -167,7 +168,7 @@ def test_a_thermal_slowdown_caps_only_while_it_fires() -> None:
         severity="error",
         page=False,
         summary="",
-        action="",
+        action=Action("check_cooling", ""),
     )
     gpu.state.alerts[alert.key] = alert
     assert gpu.tick().overall == 100.0

@@ -64,7 +64,8 @@ def test_nothing_is_missing_in_the_committed_files() -> None:
 def test_the_texts_name_every_column_of_a_record() -> None:
     for found in (declared_columns("plain"), declared_columns("timescale")):
         for table in EVENT_TABLES:
-            assert found[table.name] == {column.name for column in table.columns}
+            left = {"action"} if table.name == "gpu_alerts" else set()  # version 1's, for its rows
+            assert found[table.name] == {column.name for column in table.columns} | left
 
 
 def test_a_missing_signal_and_field_are_a_new_file(old: Path) -> None:

@@ -241,7 +241,7 @@ def test_a_body_holds_the_alert_and_the_link_and_stays_small() -> None:
     body = msgspec.json.decode(body_of(delivery, "https://fleet.example/"))
     assert body["type"] == "gpu_health.alert.firing"
     assert body["data"]["link"] == "https://fleet.example/gpus/GPU%201%2Fx/"
-    assert body["data"]["alert"]["action"] == "look"
+    assert body["data"]["alert"]["action_text"] == "look"
     assert body["data"]["notification"]["reason"] == "first_firing"
     assert msgspec.json.decode(body_of(delivery, ""))["data"]["link"] is None
     large = msgspec.structs.replace(delivery.alert, evidence=[{"line": "x" * 400}] * 100)
