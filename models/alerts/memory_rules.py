@@ -11,6 +11,7 @@ from models.alerts.lifecycle import hold, strengthen
 from models.alerts.rule_texts import ACTIONS
 from models.alerts.rules_settings import Rules
 from models.alerts.xid_rules import CONTAINED, UNCONTAINED, recent
+from models.gpu.columns import CORRECTED, HOUR_SECONDS
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -23,7 +24,6 @@ from models.gpu.slots import (
     SRAM_THRESHOLD,
 )
 from models.gpu.state import GpuState
-from models.gpu.windows import CORRECTED, HOUR_SECONDS
 from schemas.alert import AlertEvent, Severity
 from schemas.times import format_time
 
@@ -141,10 +141,10 @@ def _uncorrected(state: GpuState, count: float, rules: Rules, events: list[Alert
 
 def corrected_per_hour(state: GpuState) -> float:
     """Return corrected errors of the last 60 minutes: the open hour, and of the one before the part inside."""
-    before = state.last_hour_corrected
+    before = state.hour.last_corrected
     if before > 0.0:
         before *= 1.0 - state.time % HOUR_SECONDS / HOUR_SECONDS
-    return state.open[CORRECTED] + before
+    return state.hour.sums[CORRECTED] + before
 
 
 def _corrected_rate(state: GpuState, rules: Rules, events: list[AlertEvent]) -> None:

@@ -17,6 +17,7 @@ from models.alerts.thermal_rules import thermal_limit
 from models.alerts.throttling import power_brake, thermal_slowdown
 from models.alerts.xid import NO_OCCURRENCES, Occurrence
 from models.alerts.xid_rules import take
+from models.gpu.columns import CORRECTED
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -33,7 +34,6 @@ from models.gpu.slots import (
     TEMP_SLOWDOWN,
 )
 from models.gpu.state import GpuState
-from models.gpu.windows import CORRECTED
 from schemas.alert import AlertEvent, Severity
 from schemas.sample import Sample
 
@@ -137,7 +137,7 @@ def _quiet(state: GpuState, sample: Sample, scores: Scored | None, risk: Risked 
         or values[RECOVERY_ACTION] > 0.0
         or DBE in increments
         or DBE_AGGREGATE in increments
-        or state.open[CORRECTED] + state.last_hour_corrected >= rules.corrected_per_hour
+        or state.hour.sums[CORRECTED] + state.hour.last_corrected >= rules.corrected_per_hour
         or retired_pages(state) >= rules.retired_pages
         or (scores is not None and scores.overall < rules.score_degraded_points)
         or (risk is not None and _is_high(risk, rules))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from models.gpu.columns import RESIDUAL_COUNT
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -21,7 +22,6 @@ from models.gpu.slots import (
     UNREPAIRABLE,
 )
 from models.gpu.state import GpuState
-from models.gpu.windows import RESIDUAL_COUNT
 from models.health.profile import Profile, Weights
 
 # One bit an input, with the name that explanations use.
@@ -127,7 +127,7 @@ def _measured_now(state: GpuState, profile: Profile) -> int:
         mask |= POWER_INPUT
     if state.load_ratio == state.load_ratio:
         mask |= LOAD_INPUT
-    if state.total(RESIDUAL_COUNT, state.windows.week) >= profile.power.least_residual_minutes:
+    if state.hour.total(RESIDUAL_COUNT, state.windows.week) >= profile.power.least_residual_minutes:
         mask |= RESIDUAL_INPUT
     if state.brake_seconds == state.brake_seconds:
         mask |= BRAKE_INPUT

@@ -11,8 +11,7 @@ from math import exp, inf, nan
 from operator import mul
 from typing import Final
 
-from models.gpu.state import GpuState
-from models.gpu.windows import (
+from models.gpu.columns import (
     CORRECTED,
     DAY_SECONDS,
     EPISODES,
@@ -22,6 +21,7 @@ from models.gpu.windows import (
     THERMAL,
     UNCORRECTED,
 )
+from models.gpu.state import GpuState
 from models.health.profile import Profile
 from models.health.thermal import judged_by_margin, limits
 from models.risk.features import FAST, SLOW, flags_of, lasting_of, scale_into, slow_values
@@ -157,7 +157,7 @@ class Risk:
 
     def excess(self, state: GpuState, hottest: float, profile: Profile) -> float:
         """Return the thermal excess, by the margin where the device's margin is what is judged."""
-        closed, now = state.windows.week.sums[MARGIN_MIN], state.open[MARGIN_MIN]
+        closed, now = state.windows.week.sums[MARGIN_MIN], state.hour.sums[MARGIN_MIN]
         margin = closed if closed < now else now
         if margin != inf and judged_by_margin(state, profile):
             limit = profile.thermal
@@ -228,10 +228,10 @@ def assess(state: GpuState, model: RiskModel, profile: Profile, deployed_at: flo
     if risk.is_stale(state, model, profile, deployed_at):
         risk.refresh(state, model, profile, deployed_at)
     windows = state.windows
-    week, hour = windows.week.sums, state.open
+    week, hour = windows.week.sums, state.hour.sums
     corrected = week[CORRECTED] + hour[CORRECTED]
     uncorrected = windows.month.sums[UNCORRECTED] + hour[UNCORRECTED]
-    throttled = state.share(THERMAL, windows.week)
+    throttled = state.hour.share(THERMAL, windows.week)
     hottest = week[TEMP_MAX]
     if hour[TEMP_MAX] > hottest:
         hottest = hour[TEMP_MAX]
