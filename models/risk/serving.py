@@ -72,6 +72,7 @@ class Risk:
         "_hour",
         "_kinds",
         "_lasting",
+        "_lasting_changes",
         "_model",
         "_profile",
         "_scaled",
@@ -106,6 +107,7 @@ class Risk:
         self._hour = -2  # no window is ever at this hour: the first sample fills the cache
         self._kinds: tuple[str, ...] = ()
         self._lasting: tuple[float, ...] = ()
+        self._lasting_changes = -1
         self._deployed_at: float | None = None
         self._model: RiskModel | None = None
         self._profile: Profile | None = None
@@ -134,7 +136,7 @@ class Risk:
             return True
         return (
             self._hour != state.windows.hour
-            or self._lasting != lasting_of(state)
+            or self._lasting_changes != state.lasting_changes
             or self._model is not model
             or self._profile is not profile
             or self._deployed_at != deployed_at
@@ -152,7 +154,8 @@ class Risk:
         self.replace_class = flags_of(lasting) or not REPLACE_KINDS.isdisjoint(kinds)
         self._uncorrected_seen = not UNCORRECTED_KINDS.isdisjoint(kinds)
         self.fleet_probability_30d = model.fleet_probability_30d
-        self._hour, self._kinds, self._lasting = state.windows.hour, kinds, lasting
+        self._hour, self._kinds = state.windows.hour, kinds
+        self._lasting, self._lasting_changes = lasting, state.lasting_changes
         self._model, self._profile, self._deployed_at = model, profile, deployed_at
 
     def excess(self, state: GpuState, hottest: float, profile: Profile) -> float:
