@@ -107,6 +107,7 @@ def step(
             records.append(Record(ALERTS, event))
         return state, records
     _judge(state, sample, bundle, asset_of, occurrences, records, taken)
+    state.settle()
     return state, records
 
 
