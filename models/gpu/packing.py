@@ -23,17 +23,18 @@ from models.alerts.alert_state import AlertState
 from models.gpu import version_1
 from models.gpu.columns import Buckets, empty_buckets
 from models.gpu.counters import Counters
+from models.gpu.evidence import Evidence
 from models.gpu.hour import OpenHour
 from models.gpu.minute import OpenMinute
 from models.gpu.shared import shared_labels
-from models.gpu.state import Evidence, GpuState
+from models.gpu.state import GpuState
 from schemas.signals import INDEX, SIGNALS
 
 VERSION: Final = 2
 
 # Parts of the hot record in their order, with the blocks of each; the last block, of fallen counters, varies.
-_BLOCKS: Final = (*GpuState.BLOCKS, *OpenMinute.BLOCKS, *OpenHour.BLOCKS, *Counters.BLOCKS)
-_HEAD: Final = bytes((VERSION, *_BLOCKS))
+BLOCKS: Final = (*GpuState.BLOCKS, *OpenMinute.BLOCKS, *OpenHour.BLOCKS, *Counters.BLOCKS)
+_HEAD: Final = bytes((VERSION, *BLOCKS))
 _FLOAT_BYTES: Final = 8
 
 

@@ -7,13 +7,13 @@ from sys import intern
 from typing import Final, TypeVar
 
 # A fleet whose GPUs are all different must not fill the memory with what nobody shares.
-_LIMIT: Final = 4096
+LIMIT: Final = 4096
 
 _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 
 _lasting: dict[tuple[float, ...], tuple[float, ...]] = {}
-_labels: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+labels_known: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
 
 
 def shared_lasting(values: Sequence[float]) -> tuple[float, ...]:
@@ -33,14 +33,14 @@ def shared_labels(labels: Mapping[str, str]) -> dict[str, str]:
     True
     """
     return _kept(
-        _labels, tuple(labels.items()), lambda: {intern(name): intern(text) for name, text in labels.items()}
+        labels_known, tuple(labels.items()), lambda: {intern(name): intern(text) for name, text in labels.items()}
     )
 
 
 def _kept(known: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:
     found = known.get(key)
     if found is None:
-        if len(known) >= _LIMIT:
+        if len(known) >= LIMIT:
             known.clear()
         found = known[key] = make()
     return found

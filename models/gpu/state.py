@@ -22,7 +22,10 @@ from models.gpu.columns import (
     Buckets,
 )
 from models.gpu.counters import Counters
+from models.gpu.evidence import Evidence
+from models.gpu.gaps import DEFAULT_INTERVAL_SECONDS, weight_and_gap
 from models.gpu.hour import LOADED_RATIO, ClosedHour, OpenHour
+from models.gpu.margin import is_believed
 from models.gpu.minute import COUNT, LoadModel, OpenMinute
 from models.gpu.shared import shared_labels, shared_lasting
 from models.gpu.slots import (
@@ -46,14 +49,7 @@ from models.gpu.windows import Windows
 from schemas.sample import Sample
 from schemas.signals import SIGNALS
 
-__all__ = ["ClosedHour", "Evidence", "GpuState", "LoadModel"]
-
-DEFAULT_INTERVAL_SECONDS: Final = 10.0
-LEAST_GAP_SECONDS: Final = 40.0
-GAP_INTERVALS: Final = 4.0
-# A margin of 0 or less is believed where the die is as hot as its hot limit: 4 C below slowdown, else 85 C.
-BELIEVED_BELOW_SLOWDOWN_CELSIUS: Final = 4.0
-BELIEVED_CELSIUS: Final = 85.0
+__all__ = ["ClosedHour", "GpuState", "LoadModel"]
 
 _INCREMENT_COLUMN: Final = {
     SBE: CORRECTED,
@@ -65,34 +61,6 @@ _MINUTES_AN_HOUR: Final = HOUR_SECONDS // MINUTE_SECONDS
 _OWN: Final = Struct("<12d")
 _VALUES: Final = Struct(f"={len(SIGNALS)}d")
 _NEVER: Final = (nan,) * len(SIGNALS)
-
-
-class Evidence:
-    """Hard evidence of one kind.
-
-    Attributes
-    ----------
-    first_at, last_at
-        Event time of the first and of the last time, epoch s.
-    count
-        How often it was noted.
-    reset_seen
-        Whether a counter epoch began after the last time.
-    loaded_mark
-        The GPU's ``loaded_seconds`` at the last time or at the reset after it: clean time counts from there.
-    history
-        Whether all of it was before the system looked.
-    """
-
-    __slots__ = ("count", "first_at", "history", "last_at", "loaded_mark", "reset_seen")
-
-    def __init__(self, at: float, *, history: bool) -> None:
-        self.first_at = at
-        self.last_at = at
-        self.count = 0
-        self.reset_seen = False
-        self.loaded_mark = 0.0
-        self.history = history
 
 
 class GpuState:
@@ -250,18 +218,10 @@ class GpuState:
         values = sample.values
         interval = sample.interval_seconds or DEFAULT_INTERVAL_SECONDS
         last = self.time
-        gap = 0.0
         if last == last:
-            elapsed = time - last
-            longest = interval if interval > self.interval_seconds else self.interval_seconds
-            limit = GAP_INTERVALS * longest
-            if elapsed > limit and elapsed > LEAST_GAP_SECONDS:
-                weight = min(interval, elapsed)
-                gap = elapsed - weight
-            else:
-                weight = elapsed
+            weight, gap = weight_and_gap(time - last, interval, self.interval_seconds)
         else:
-            weight = interval
+            weight, gap = interval, 0.0
             self.first_time = time
             self.first_append_time = sample.append_time
         closed = None
@@ -368,7 +328,7 @@ class GpuState:
         temp = values[GPU_TEMP]
         memory = values[MEM_TEMP]
         margin = values[TEMP_MARGIN]
-        if margin <= 0.0 and not self._believed(temp):
+        if margin <= 0.0 and not is_believed(temp, thermal, self.lasting[TEMP_SLOWDOWN]):
             margin = nan
         power = values[POWER_USAGE]
         if increments:
@@ -387,14 +347,6 @@ class GpuState:
                     sums[column] += increment
         hour.add(weight, temp, memory, margin, load, power)
         self.minute.add(temp, memory, margin, load, power, values[SM_CLOCK])
-
-    def _believed(self, temp: float) -> bool:
-        """Tell whether a margin of 0 or less can be true: some H100s report a stuck 0."""
-        if self.thermal_seconds > 0.0:
-            return True
-        slowdown = self.lasting[TEMP_SLOWDOWN]
-        hot = slowdown - BELIEVED_BELOW_SLOWDOWN_CELSIUS if slowdown == slowdown else BELIEVED_CELSIUS
-        return temp >= hot
 
     def _keep_lasting(self, sample: Sample) -> None:
         lasting = self.lasting

@@ -60,7 +60,7 @@ def unpack_hot(state: GpuState, record: bytes) -> None:
     _, state.samples, state.late_samples, counters.epoch, hour.samples = fields[:5]
     windows.hour, windows.day, minute.number, *samples, known, fallen = fields[5:]
     for place, count in zip((COUNT, TEMP_MISSING, MEMORY_MISSING, MARGIN_MISSING), samples, strict=True):
-        minute.sums[place] = count
+        minute.sums[place] = float(count)
     floats = _FLOATS.unpack_from(record, _HEAD.size)
     (
         state.first_time,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from models.gpu.columns import CORRECTED, HOUR_SECONDS, SRAM_CORRECTED
+from models.gpu.evidence import Evidence
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -25,7 +26,7 @@ from models.gpu.slots import (
     SRAM_THRESHOLD,
     UNREPAIRABLE,
 )
-from models.gpu.state import Evidence, GpuState
+from models.gpu.state import GpuState
 from models.health.profile import Profile
 
 UNCORRECTED: Final = "dbe"
