@@ -11,26 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from models.alerts.xid import Occurrence
-from models.gpu.slots import (
-    DBE,
-    ENERGY,
-    FB_TOTAL,
-    FB_USED,
-    GPU_TEMP,
-    GPU_UTIL,
-    MEM_TEMP,
-    POWER_LIMIT,
-    POWER_USAGE,
-    REASONS,
-    REMAP_FAILED,
-    REMAP_PENDING,
-    SBE,
-    SM_ACTIVE,
-    SM_CLOCK,
-    TEMP_MARGIN,
-)
-from models.gpu.state import ClosedHour, GpuState
-from models.gpu.windows import (
+from models.gpu.columns import (
     BRAKE,
     COLUMNS,
     CORRECTED,
@@ -53,6 +34,25 @@ from models.gpu.windows import (
     UNCORRECTED,
     UTIL,
 )
+from models.gpu.slots import (
+    DBE,
+    ENERGY,
+    FB_TOTAL,
+    FB_USED,
+    GPU_TEMP,
+    GPU_UTIL,
+    MEM_TEMP,
+    POWER_LIMIT,
+    POWER_USAGE,
+    REASONS,
+    REMAP_FAILED,
+    REMAP_PENDING,
+    SBE,
+    SM_ACTIVE,
+    SM_CLOCK,
+    TEMP_MARGIN,
+)
+from models.gpu.state import ClosedHour, GpuState
 from schemas.gpu_event import EventKind, GpuEvent
 from schemas.gpu_hour import GpuHour
 from schemas.ids import digest

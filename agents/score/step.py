@@ -119,8 +119,9 @@ def step(
         records.append(Record(ALERTS, event))
     if judged is not None:
         _publish(state, bundle, judged, records)
-        tried = state.steady is not None or state.open_samples % steady.TRY_SAMPLES == 0
+        tried = state.steady is not None or state.hour.samples % steady.TRY_SAMPLES == 0
         state.steady = _bounds(state, bundle) if taken and tried else None
+    state.settle()
     return state, records
 
 

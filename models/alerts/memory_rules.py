@@ -10,6 +10,7 @@ from models.alerts.operator_actions import RMA, Action
 from models.alerts.recovery import decided_by_driver
 from models.alerts.rule_spec import CLEAR, IDLE, Look, Reading, Reads, RuleSpec
 from models.alerts.xid import CONTAINED, UNCONTAINED, recent
+from models.gpu.columns import CORRECTED, HOUR_SECONDS
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -22,7 +23,6 @@ from models.gpu.slots import (
     SRAM_THRESHOLD,
 )
 from models.gpu.state import GpuState
-from models.gpu.windows import CORRECTED, HOUR_SECONDS
 from schemas.alert import AlertEvent, Severity
 from schemas.times import format_time
 
@@ -41,10 +41,10 @@ def retired_pages(state: GpuState) -> float:
 
 def corrected_per_hour(state: GpuState) -> float:
     """Return corrected errors of the last 60 minutes: the open hour, and of the one before the part inside."""
-    before = state.last_hour_corrected
+    before = state.hour.last_corrected
     if before > 0.0:
         before *= 1.0 - state.time % HOUR_SECONDS / HOUR_SECONDS
-    return state.open[CORRECTED] + before
+    return state.hour.sums[CORRECTED] + before
 
 
 def _uncorrected(look: Look, events: list[AlertEvent]) -> None:

@@ -11,6 +11,7 @@ from models.alerts.rules_settings import Rules
 from models.alerts.specs import GPU_RULES, HOST_RULES, WAKING
 from models.alerts.xid import NO_OCCURRENCES, Occurrence
 from models.alerts.xid_rules import take
+from models.gpu.columns import CORRECTED
 from models.gpu.slots import (
     DBE,
     DBE_AGGREGATE,
@@ -23,7 +24,6 @@ from models.gpu.slots import (
     TEMP_SLOWDOWN,
 )
 from models.gpu.state import GpuState
-from models.gpu.windows import CORRECTED
 from schemas.alert import AlertEvent
 from schemas.sample import Sample
 
@@ -102,7 +102,7 @@ def _calm(state: GpuState, sample: Sample, scores: Scored | None, risk: Risked |
         or state.brake_seconds > 0.0
         or DBE in increments
         or DBE_AGGREGATE in increments
-        or state.open[CORRECTED] + state.last_hour_corrected >= rules.corrected_per_hour
+        or state.hour.sums[CORRECTED] + state.hour.last_corrected >= rules.corrected_per_hour
         or values[PAGE_RETIRED_SBE] >= half
         or values[PAGE_RETIRED_DBE] >= half
         or (scores is not None and scores.overall < rules.score_degraded_points)

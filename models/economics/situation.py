@@ -6,8 +6,8 @@ from typing import Final, NamedTuple, Protocol
 
 from models.economics.prices import Prices
 from models.economics.value import MONTH_SECONDS, Situation
+from models.gpu.columns import HOUR_SECONDS, LOADED, OBSERVED, POWER, UTIL
 from models.gpu.state import GpuState
-from models.gpu.windows import HOUR_SECONDS, LOADED, OBSERVED, POWER, UTIL
 from schemas.side_input import Asset
 from schemas.times import parse_time
 
@@ -44,7 +44,7 @@ def situation(state: GpuState, risk: Hazard, prices: Prices, asset: Asset | None
     ratio, measured = occupied_ratio(state, prices)
     if not measured:
         reasons.append("utilisation_assumed: no load measured for an hour yet")
-    watts = state.mean(POWER, state.windows.week)
+    watts = state.hour.mean(POWER, state.windows.week)
     if watts != watts:
         watts = price.board_watts * ASSUMED_POWER_RATIO
         reasons.append("power_assumed: not measured")
@@ -78,12 +78,12 @@ def occupied_ratio(state: GpuState, prices: Prices) -> tuple[float, bool]:
     assumed = prices.assumptions
     prior = assumed.prior_occupied_ratio
     week = state.windows.week
-    load = state.mean(UTIL, week)
+    load = state.hour.mean(UTIL, week)
     if load != load:
         return prior, False
     weight = assumed.prior_occupied_weight_hours
-    observed = state.total(OBSERVED, week) / HOUR_SECONDS
-    loaded = state.total(LOADED, week) / HOUR_SECONDS
+    observed = state.hour.total(OBSERVED, week) / HOUR_SECONDS
+    loaded = state.hour.total(LOADED, week) / HOUR_SECONDS
     hours = observed + weight
     return ((loaded + prior * weight) / hours if hours > 0.0 else prior), observed >= 1.0
 

@@ -2,12 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Final
+from array import array
+from collections.abc import Sequence
+from math import nan
+from struct import Struct
+from typing import ClassVar, Final
 
-from schemas.signals import SIGNALS
+from schemas.signals import INDEX, SIGNALS
 
+# A counter's place here is where the block, and so a record, has it: append only.
+PINNED_COUNTERS: Final = (
+    "thermal_violation_seconds_total",
+    "sw_thermal_slowdown_seconds_total",
+    "hw_thermal_slowdown_seconds_total",
+    "energy_joules_total",
+    "power_violation_seconds_total",
+    "sync_boost_violation_seconds_total",
+    "board_limit_violation_seconds_total",
+    "low_util_violation_seconds_total",
+    "reliability_violation_seconds_total",
+    "sw_power_cap_seconds_total",
+    "sync_boost_seconds_total",
+    "hw_power_brake_seconds_total",
+    "ecc_sbe_volatile_total",
+    "ecc_dbe_volatile_total",
+    "ecc_sbe_aggregate_total",
+    "ecc_dbe_aggregate_total",
+    "ecc_sbe_sram_volatile_total",
+    "ecc_dbe_sram_volatile_total",
+    "ecc_sbe_sram_aggregate_total",
+    "ecc_dbe_sram_aggregate_total",
+    "page_retired_sbe_total",
+    "page_retired_dbe_total",
+    "row_remap_uncorrectable_total",
+    "row_remap_correctable_total",
+    "pcie_replay_total",
+    "pcie_correctable_errors_total",
+    "nvlink_crc_flit_errors_total",
+    "nvlink_crc_data_errors_total",
+    "nvlink_replay_errors_total",
+    "nvlink_recovery_errors_total",
+    "nvlink_recovery_successful_total",
+    "nvlink_recovery_failed_total",
+    "nvlink_recovery_events_total",
+)
 COUNTER_SLOTS: Final = tuple(signal.index for signal in SIGNALS if signal.kind == "counter")
+SLOT_OF: Final = tuple(INDEX[name] for name in PINNED_COUNTERS)
+"""By place: the counter's signal index."""
+PLACE_OF: Final = tuple(SLOT_OF.index(signal.index) if signal.index in SLOT_OF else -1 for signal in SIGNALS)
+"""By signal index: the counter's place, -1 for what is no counter."""
 LIFETIME: Final = frozenset(signal.index for signal in SIGNALS if signal.reset_class == "lifetime")
+_LAST: Final = Struct(f"<{len(SLOT_OF)}d")
 
 
 class Counters:
@@ -16,19 +61,25 @@ class Counters:
     Attributes
     ----------
     last
-        Last accepted value by signal index; a counter never seen is absent.
+        Last accepted value by place in :data:`PINNED_COUNTERS`; NaN: never seen.
     fallen
-        A drop seen once: the value before it.
+        A drop seen once, by signal index: the value that was read.
     epoch
         Resets of driver counters seen so far.
     """
 
     __slots__ = ("epoch", "fallen", "last")
+    BLOCKS: ClassVar = (1, len(SLOT_OF))
 
     def __init__(self) -> None:
-        self.last: dict[int, float] = {}
+        self.last: list[float] = [nan] * len(SLOT_OF)
         self.fallen: dict[int, float] = {}
         self.epoch = 0
+
+    def seen(self, slot: int) -> bool:
+        """Tell whether the counter of signal ``slot`` was ever measured."""
+        value = self.last[PLACE_OF[slot]]
+        return value == value
 
     def update(self, values: list[float], present: tuple[int, ...]) -> tuple[dict[int, float], bool, tuple[int, ...]]:
         """Take one sample's counters.
@@ -53,23 +104,24 @@ class Counters:
         sample. A return to the old value or above in the next sample was a bad read: only the excess counts.
         """
         last = self.last
+        place_of = PLACE_OF
         increments: dict[int, float] = {}
         drops: list[int] | None = None
         for slot in present:
             value = values[slot]
-            before = last.get(slot)
+            place = place_of[slot]
+            before = last[place]
             if value == before:
                 continue
-            if before is None:
-                if value == value:
-                    last[slot] = value
-            elif value > before:
+            if value > before:
                 increments[slot] = value - before
-                last[slot] = value
+                last[place] = value
             elif value < before:
                 if drops is None:
                     drops = []
                 drops.append(slot)
+            elif value == value:  # a first sight
+                last[place] = value or 0.0  # the constant: most counters stay at it, on every GPU
         if self.fallen or drops:
             return self._settle(values, present, increments, drops or [])
         return increments, False, ()
@@ -94,7 +146,7 @@ class Counters:
                 still[slot] = values[slot]
                 continue
             value = values[slot]
-            self.last[slot] = value
+            self.last[PLACE_OF[slot]] = value
             if slot in LIFETIME:
                 replaced.append(slot)
             else:
@@ -108,3 +160,15 @@ class Counters:
         if reset:
             self.epoch += 1
         return increments, reset, tuple(replaced)
+
+    def pack(self) -> bytes:
+        """Return the blocks of the hot record; the last one, of ``fallen``, is place and value by turns."""
+        fallen = [number for slot, value in self.fallen.items() for number in (PLACE_OF[slot], value)]
+        return array("d", (self.epoch,)).tobytes() + _LAST.pack(*self.last) + array("d", fallen).tobytes()
+
+    def unpack(self, blocks: Sequence[array[float]]) -> None:
+        """Take what :meth:`pack` gave, also of a version with fewer counters."""
+        (epoch,), last, fallen = blocks
+        self.epoch = int(epoch)
+        self.last[: len(last)] = last
+        self.fallen = {SLOT_OF[int(place)]: value for place, value in zip(fallen[::2], fallen[1::2], strict=True)}

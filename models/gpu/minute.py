@@ -1,313 +1,122 @@
-"""The open minute of one GPU: what a sample adds to it and to the open hour, and its close."""
+"""The open minute of one GPU: what tells a real extreme, and steady load, from one sample's noise."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
-from math import inf, nan
-from typing import Final
+from math import inf
+from struct import Struct
+from typing import ClassVar, Final
 
-from models.gpu.hour import OpenHour
-from models.gpu.slots import (
-    BRAKE_BIT,
-    DBE,
-    ENERGY,
-    GPU_TEMP,
-    GPU_UTIL,
-    GR_ACTIVE,
-    HW_SLOWDOWN_BIT,
-    HW_THERMAL,
-    HW_THERMAL_BIT,
-    LINK_COUNTERS,
-    MEM_TEMP,
-    POWER_BRAKE,
-    POWER_USAGE,
-    REASONS,
-    SBE,
-    SM_ACTIVE,
-    SM_CLOCK,
-    SRAM_SBE,
-    SW_THERMAL,
-    SW_THERMAL_BIT,
-    TEMP_MARGIN,
-    TEMP_SLOWDOWN,
-    THERMAL_VIOLATION,
-)
-from models.gpu.windows import (
-    BRAKE,
-    CORRECTED,
-    EPISODES,
-    LINK_ERRORS,
-    LOADED,
-    MARGIN,
+from models.gpu.columns import (
     MARGIN_MIN,
-    MEMORY_TEMP,
     MEMORY_TEMP_MAX,
-    OBSERVED,
-    POWER,
     RESIDUAL_COUNT,
     RESIDUAL_SQUARE,
     RESIDUAL_SUM,
-    SRAM_CORRECTED,
-    TEMP,
     TEMP_MAX,
-    TEMP_SQUARE,
-    THERMAL,
-    UNCORRECTED,
-    UTIL,
 )
-from schemas.signals import SIGNALS
+from models.gpu.hour import LOADED_RATIO
 
-_INCREMENT_COLUMN: Final = {
-    SBE: CORRECTED,
-    DBE: UNCORRECTED,
-    SRAM_SBE: SRAM_CORRECTED,
-    **dict.fromkeys(LINK_COUNTERS, LINK_ERRORS),
-}
-
-LOADED_RATIO: Final = 0.10
-EPISODE_PAUSE_SECONDS: Final = 300.0
 STEADY_LOAD_SPAN: Final = 0.10
-# HW slowdown (0x8) that the thermal bit does not explain is the power brake or the board's fast trigger.
-_HW_SLOWDOWN_CAUSES: Final = HW_SLOWDOWN_BIT | HW_THERMAL_BIT
-# A margin of 0 or less is believed where the die is as hot as its hot limit: 4 C below slowdown, else 85 C.
-BELIEVED_BELOW_SLOWDOWN_CELSIUS: Final = 4.0
-BELIEVED_CELSIUS: Final = 85.0
-_THROTTLE_COUNTERS: Final = (SW_THERMAL, HW_THERMAL, THERMAL_VIOLATION, POWER_BRAKE)
-
 
 # Residual of (watts, load ratio, clock in Hz, lasting values): what load, clock and cap do not explain, in W.
 LoadModel = Callable[[float, float, float, Sequence[float]], float]
 
+# Places of the block: append only, records store it as it is.
+(
+    COUNT,
+    TEMP,
+    TEMP_MISSING,
+    MEMORY,
+    MEMORY_MISSING,
+    MARGIN,
+    MARGIN_MISSING,
+    POWER,
+    CLOCK,
+    LOAD,
+    LOAD_LOW,
+    LOAD_HIGH,
+) = range(12)
+_NOTHING_YET: Final = (*[0.0] * 10, inf, -inf)
+_BLOCK: Final = Struct(f"<{1 + len(_NOTHING_YET)}d")
 
-class OpenMinute(OpenHour):
-    """What one sample adds to the open minute and hour; the base of :class:`models.gpu.state.GpuState`.
+
+class OpenMinute:
+    """Sums of one GPU's open minute.
 
     Attributes
     ----------
-    thermal_seconds, hw_thermal_seconds, brake_seconds
-        Of the last sample; NaN where nothing tells.
-    load_ratio
-        SM activity, else utilisation, NaN where neither is measured.
-    loaded_seconds
-        Time under load since the GPU was first seen; it never falls.
+    number
+        Its epoch number (-1: none yet).
+    sums
+        Samples, sums and extremes at the places named above; a sum of power, clock or load is NaN where one
+        sample lacked it, and of the temperatures and the margin the samples that lacked it are counted.
     """
 
-    __slots__ = (
-        "_energy_time",
-        "_episode_end",
-        "_margin_missing",
-        "_memory_temp_missing",
-        "_minute",
-        "_minute_clock",
-        "_minute_count",
-        "_minute_load",
-        "_minute_load_high",
-        "_minute_load_low",
-        "_minute_margin",
-        "_minute_memory",
-        "_minute_power",
-        "_minute_temp",
-        "_temp_missing",
-        "brake_seconds",
-        "gap_seconds",
-        "hw_thermal_seconds",
-        "increments",
-        "lasting",
-        "load_ratio",
-        "loaded_seconds",
-        "reset_seen",
-        "thermal_seconds",
-        "time",
-    )
+    __slots__ = ("number", "sums")
+    BLOCKS: ClassVar = (1 + len(_NOTHING_YET),)
 
     def __init__(self) -> None:
-        super().__init__()
-        self.time = nan
-        self.gap_seconds = 0.0
-        self.lasting: list[float] = [nan] * len(SIGNALS)
-        self.increments: dict[int, float] = {}
-        self.reset_seen = False
-        self.thermal_seconds = nan
-        self.hw_thermal_seconds = nan
-        self.brake_seconds = nan
-        self.load_ratio = nan
-        self.loaded_seconds = 0.0
-        self._episode_end = nan
-        self._energy_time = nan
-        self._minute = -1
-        self._minute_load_low = inf
-        self._minute_load_high = -inf
-        self._clear_minute()
+        self.number = -1
+        self.sums = list(_NOTHING_YET)
 
-    def _accumulate(self, values: list[float], weight: float) -> None:
-        """Add one sample's values, which stand for ``weight`` seconds."""
-        hour = self.open
-        seconds = self._open_seconds
-        increments = self.increments
-        hour[OBSERVED] += weight
-        self._throttle(values, weight, increments)
-        temp = values[GPU_TEMP]
+    def add(self, temp: float, memory: float, margin: float, load: float, power: float, clock: float) -> None:
+        """Add what one sample measured (C, C, C, ratio, W, Hz); NaN: not measured."""
+        sums = self.sums
+        sums[COUNT] += 1.0
         if temp == temp:
-            weighted = weight * temp
-            hour[TEMP] += weighted
-            hour[TEMP_SQUARE] += weighted * temp
-            seconds[TEMP] += weight
-            seconds[TEMP_SQUARE] += weight
-            self._minute_temp += temp
+            sums[TEMP] += temp
         else:
-            self._temp_missing += 1
-        memory = values[MEM_TEMP]
+            sums[TEMP_MISSING] += 1.0
         if memory == memory:
-            hour[MEMORY_TEMP] += weight * memory
-            seconds[MEMORY_TEMP] += weight
-            self._minute_memory += memory
+            sums[MEMORY] += memory
         else:
-            self._memory_temp_missing += 1
-        margin = values[TEMP_MARGIN]
-        if margin > 0.0 or (margin == margin and self._believed(temp)):
-            hour[MARGIN] += weight * margin
-            seconds[MARGIN] += weight
-            self._minute_margin += margin
+            sums[MEMORY_MISSING] += 1.0
+        if margin == margin:
+            sums[MARGIN] += margin
         else:
-            self._margin_missing += 1
-        load = values[SM_ACTIVE]
-        if load != load:
-            load = values[GPU_UTIL]
-            if load != load:
-                load = values[GR_ACTIVE]
-        self.load_ratio = load
-        if load == load:
-            hour[UTIL] += weight * load
-            seconds[UTIL] += weight
-            if load >= LOADED_RATIO:
-                hour[LOADED] += weight
-                self.loaded_seconds += weight
-        power = values[POWER_USAGE]
-        if increments:
-            energy = increments.get(ENERGY)
-            if energy is not None:
-                # The true mean since the counter last rose, whatever the sensor's own window; a bad read in
-                # between makes that more than one sample.
-                since = self.time - self._energy_time
-                if since > 0.0 and not self.reset_seen:
-                    power = energy / since
-                self._energy_time = self.time
-            self._count(increments, hour)
-        if power == power:
-            hour[POWER] += weight * power
-            seconds[POWER] += weight
-        self._minute_count += 1
-        self._minute_power += power
-        self._minute_clock += values[SM_CLOCK]
-        self._minute_load += load
-        if load < self._minute_load_low:
-            self._minute_load_low = load
-        if load > self._minute_load_high:
-            self._minute_load_high = load
+            sums[MARGIN_MISSING] += 1.0
+        sums[POWER] += power
+        sums[CLOCK] += clock
+        sums[LOAD] += load
+        if load < sums[LOAD_LOW]:
+            sums[LOAD_LOW] = load
+        if load > sums[LOAD_HIGH]:
+            sums[LOAD_HIGH] = load
 
-    def _believed(self, temp: float) -> bool:
-        """Tell whether a margin of 0 or less can be true: some H100s report a stuck 0."""
-        if self.thermal_seconds > 0.0:
-            return True
-        slowdown = self.lasting[TEMP_SLOWDOWN]
-        hot = slowdown - BELIEVED_BELOW_SLOWDOWN_CELSIUS if slowdown == slowdown else BELIEVED_CELSIUS
-        return temp >= hot
+    def close(self, hour: list[float], load_model: LoadModel | None, lasting: Sequence[float]) -> None:
+        """Put the extremes of the one-minute means into the ``hour``'s sums, and the power residual of steady load.
 
-    @staticmethod
-    def _count(increments: dict[int, float], hour: list[float]) -> None:
-        for slot, increment in increments.items():
-            column = _INCREMENT_COLUMN.get(slot)
-            if column is not None:
-                hour[column] += increment
-
-    def _throttle(self, values: list[float], weight: float, increments: dict[int, float]) -> None:
-        """Seconds of this sample under thermal slowdown and under the power brake: counters, else bits.
-
-        A counter that went on over a gap is scaled to the observed part, and what it holds after a reset is
-        not known to be of this sample beyond the sample's own time.
+        The minute is empty afterwards. One that holds no sample adds nothing.
         """
-        if increments and (self.gap_seconds > 0.0 or self.reset_seen):
-            increments = self._observed(increments, weight)
-        reasons = values[REASONS]
-        bits = int(reasons) if reasons == reasons else -1
-        if values[SW_THERMAL] == values[SW_THERMAL]:
-            software = increments.get(SW_THERMAL, 0.0)
-        elif values[THERMAL_VIOLATION] == values[THERMAL_VIOLATION]:
-            software = increments.get(THERMAL_VIOLATION, 0.0)
-        elif bits >= 0:
-            software = weight if bits & SW_THERMAL_BIT else 0.0
-        else:
-            software = nan
-        if values[HW_THERMAL] == values[HW_THERMAL]:
-            hardware = increments.get(HW_THERMAL, 0.0)
-        elif bits >= 0:
-            hardware = weight if bits & HW_THERMAL_BIT else 0.0
-        else:
-            hardware = nan
-        if values[POWER_BRAKE] == values[POWER_BRAKE]:
-            brake = increments.get(POWER_BRAKE, 0.0)
-        elif bits >= 0:
-            brake = weight if bits & BRAKE_BIT or bits & _HW_SLOWDOWN_CAUSES == HW_SLOWDOWN_BIT else 0.0
-        else:
-            brake = nan
-        thermal = hardware if software != software or hardware > software else software
-        self.hw_thermal_seconds = hardware
-        self.thermal_seconds = thermal
-        self.brake_seconds = brake
-        hour = self.open
-        if thermal == thermal:
-            self._open_seconds[THERMAL] += weight
-            if thermal > 0.0:
-                hour[THERMAL] += thermal
-                if not self.time - self._episode_end < EPISODE_PAUSE_SECONDS:
-                    hour[EPISODES] += 1.0
-                self._episode_end = self.time
-        if brake == brake:
-            self._open_seconds[BRAKE] += weight
-            if brake > 0.0:
-                hour[BRAKE] += brake
-
-    def _observed(self, increments: dict[int, float], weight: float) -> dict[int, float]:
-        """Return what of the throttle counters' increments belongs to the observed ``weight`` of this sample."""
-        if self.reset_seen:
-            return {slot: min(increments[slot], weight) for slot in _THROTTLE_COUNTERS if slot in increments}
-        observed = weight / (weight + self.gap_seconds)
-        return {slot: increments[slot] * observed for slot in _THROTTLE_COUNTERS if slot in increments}
-
-    def _close_minute(self, load_model: LoadModel | None) -> None:
-        """Put the extremes of the one-minute means into the open hour, and the power residual of steady load."""
-        count = self._minute_count
-        hour = self.open
-        measured = count - self._temp_missing
-        if measured:
-            temp = self._minute_temp / measured
+        count, temp, no_temp, memory, no_memory, margin, no_margin, power, clock, load, low, high = self.sums
+        if count > no_temp:
+            temp /= count - no_temp
             if temp > hour[TEMP_MAX]:
                 hour[TEMP_MAX] = temp
-        measured = count - self._memory_temp_missing
-        if measured:
-            memory = self._minute_memory / measured
+        if count > no_memory:
+            memory /= count - no_memory
             if memory > hour[MEMORY_TEMP_MAX]:
                 hour[MEMORY_TEMP_MAX] = memory
-        measured = count - self._margin_missing
-        if measured:
-            margin = self._minute_margin / measured
+        if count > no_margin:
+            margin /= count - no_margin
             if margin < hour[MARGIN_MIN]:
                 hour[MARGIN_MIN] = margin
-        if load_model is not None:
-            load = self._minute_load / count
-            spread = self._minute_load_high - self._minute_load_low
-            if load >= LOADED_RATIO and spread <= STEADY_LOAD_SPAN:
-                residual = load_model(self._minute_power / count, load, self._minute_clock / count, self.lasting)
-                if residual == residual:
-                    hour[RESIDUAL_COUNT] += 1.0
-                    hour[RESIDUAL_SUM] += residual
-                    hour[RESIDUAL_SQUARE] += residual * residual
-        self._clear_minute()
+        if load_model is not None and count and load / count >= LOADED_RATIO and high - low <= STEADY_LOAD_SPAN:
+            residual = load_model(power / count, load / count, clock / count, lasting)
+            if residual == residual:
+                hour[RESIDUAL_COUNT] += 1.0
+                hour[RESIDUAL_SUM] += residual
+                hour[RESIDUAL_SQUARE] += residual * residual
+        self.sums[:] = _NOTHING_YET
 
-    def _clear_minute(self) -> None:
-        self._minute_count = 0
-        self._temp_missing = self._memory_temp_missing = self._margin_missing = 0
-        self._minute_temp = self._minute_memory = self._minute_margin = 0.0
-        self._minute_power = self._minute_clock = self._minute_load = 0.0
-        self._minute_load_low = inf
-        self._minute_load_high = -inf
+    def pack(self) -> bytes:
+        """Return the blocks of the hot record."""
+        return _BLOCK.pack(self.number, *self.sums)
+
+    def unpack(self, blocks: Sequence[array[float]]) -> None:
+        """Take what :meth:`pack` gave, also of a version with fewer places."""
+        (block,) = blocks
+        self.number = int(block[0])
+        self.sums[: len(block) - 1] = block[1:]

@@ -3,95 +3,41 @@
 Three records a GPU: ``hot`` changes at each sample, ``evidence`` when something happened, ``window`` once an
 event-hour. All numbers that a sample adds to are float64, so that a restored state goes on exactly where the
 other one stood.
+
+A hot record is its version, how many numbers each block of each part has, and the blocks as they lie in memory
+(float64, little-endian as on every machine that GPUs are put into). A block only ever grows at its end, and a
+window record names its columns: so a record with fewer of either is read as it is. What it lacks was not
+observed. A new version is due for any change; one that only appends needs no migration.
 """
 
 from __future__ import annotations
 
-from math import nan
-from struct import Struct
+from array import array
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from models.alerts.alert_state import AlertState
+from models.gpu import version_1
+from models.gpu.columns import Buckets, empty_buckets
+from models.gpu.counters import Counters
+from models.gpu.evidence import Evidence
+from models.gpu.hour import OpenHour
+from models.gpu.minute import OpenMinute
 from models.gpu.published import Published
 from models.gpu.remembered import Remembered
-from models.gpu.state import Evidence, GpuState
-from models.gpu.windows import COLUMNS, DAYS, HOURS, KNOWN_SUMS, MEANS, WIDTH, empty_buckets
+from models.gpu.shared import shared_labels
+from models.gpu.state import GpuState
 from schemas.signals import INDEX, SIGNALS
 
-VERSION: Final = 1
+VERSION: Final = 2
 
-# Position in this tuple is what the hot record stores: append only.
-PINNED_COUNTERS: Final = (
-    "thermal_violation_seconds_total",
-    "sw_thermal_slowdown_seconds_total",
-    "hw_thermal_slowdown_seconds_total",
-    "energy_joules_total",
-    "power_violation_seconds_total",
-    "sync_boost_violation_seconds_total",
-    "board_limit_violation_seconds_total",
-    "low_util_violation_seconds_total",
-    "reliability_violation_seconds_total",
-    "sw_power_cap_seconds_total",
-    "sync_boost_seconds_total",
-    "hw_power_brake_seconds_total",
-    "ecc_sbe_volatile_total",
-    "ecc_dbe_volatile_total",
-    "ecc_sbe_aggregate_total",
-    "ecc_dbe_aggregate_total",
-    "ecc_sbe_sram_volatile_total",
-    "ecc_dbe_sram_volatile_total",
-    "ecc_sbe_sram_aggregate_total",
-    "ecc_dbe_sram_aggregate_total",
-    "page_retired_sbe_total",
-    "page_retired_dbe_total",
-    "row_remap_uncorrectable_total",
-    "row_remap_correctable_total",
-    "pcie_replay_total",
-    "pcie_correctable_errors_total",
-    "nvlink_crc_flit_errors_total",
-    "nvlink_crc_data_errors_total",
-    "nvlink_replay_errors_total",
-    "nvlink_recovery_errors_total",
-    "nvlink_recovery_successful_total",
-    "nvlink_recovery_failed_total",
-    "nvlink_recovery_events_total",
-)
-# Columns of the window record: append only, and a new column means a new version.
-PINNED_COLUMNS: Final = COLUMNS
-
-_PIN: Final = {INDEX[name]: position for position, name in enumerate(PINNED_COUNTERS)}
-_SLOT: Final = tuple(INDEX[name] for name in PINNED_COUNTERS)
-_SECONDS: Final = MEANS + KNOWN_SUMS
-_SCALARS: Final = (
-    "first_time",
-    "first_append_time",
-    "time",
-    "append_time",
-    "interval_seconds",
-    "xid_gauge",
-    "last_hour_thermal",
-    "last_hour_corrected",
-    "open_gap_seconds",
-    "loaded_seconds",
-    "_episode_end",
-    "_energy_time",
-    "_minute_temp",
-    "_minute_memory",
-    "_minute_margin",
-    "_minute_power",
-    "_minute_clock",
-    "_minute_load",
-    "_minute_load_low",
-    "_minute_load_high",
-)
-# version, samples, late samples, epoch, samples of the open hour, open hour, open day, open minute, its
-# samples, those of them without temperature, memory temperature and margin, counters, fallen ones
-_HEAD: Final = Struct("<BQQIIiiqIIIIBB")
-_FLOATS: Final = Struct(f"<{len(_SCALARS) + WIDTH + len(_SECONDS)}d")
-_WINDOW_HEAD: Final = Struct("<BBii")
+# Parts of the hot record in their order, with the blocks of each; the last block, of fallen counters, varies.
+BLOCKS: Final = (*GpuState.BLOCKS, *OpenMinute.BLOCKS, *OpenHour.BLOCKS, *Counters.BLOCKS)
+_HEAD: Final = bytes((VERSION, *BLOCKS))
+_FLOAT_BYTES: Final = 8
 
 
 class StateVersionError(ValueError):
@@ -101,72 +47,29 @@ class StateVersionError(ValueError):
 def pack_hot(state: GpuState) -> bytes:
     """Return the record of everything that a sample changes."""
     counters = state.counters
-    last = counters.last
-    seconds = state._open_seconds
-    head = _HEAD.pack(
-        VERSION,
-        state.samples,
-        state.late_samples,
-        counters.epoch,
-        state.open_samples,
-        state.windows.hour,
-        state.windows.day,
-        state._minute,
-        state._minute_count,
-        state._temp_missing,
-        state._memory_temp_missing,
-        state._margin_missing,
-        len(last),
-        len(counters.fallen),
-    )
-    floats = _FLOATS.pack(
-        state.first_time,
-        state.first_append_time,
-        state.time,
-        state.append_time,
-        state.interval_seconds,
-        state.xid_gauge,
-        state.last_hour_thermal,
-        state.last_hour_corrected,
-        state.open_gap_seconds,
-        state.loaded_seconds,
-        state._episode_end,
-        state._energy_time,
-        state._minute_temp,
-        state._minute_memory,
-        state._minute_margin,
-        state._minute_power,
-        state._minute_clock,
-        state._minute_load,
-        state._minute_load_low,
-        state._minute_load_high,
-        *state.open,
-        *[seconds[column] for column in _SECONDS],
-    )
-    pins = bytes([_PIN[slot] for slot in last] + [_PIN[slot] for slot in counters.fallen])
-    values = Struct(f"<{len(pins)}d").pack(*last.values(), *counters.fallen.values())
-    return head + floats + pins + values
+    fallen = bytes((2 * len(counters.fallen),))
+    return b"".join((_HEAD, fallen, state.pack(), state.minute.pack(), state.hour.pack(), counters.pack()))
 
 
 def unpack_hot(state: GpuState, record: bytes) -> None:
-    """Put a hot record into ``state``."""
-    _check(record[0])
-    fields = _HEAD.unpack_from(record)
-    _, state.samples, state.late_samples, state.counters.epoch, state.open_samples = fields[:5]
-    state.windows.hour, state.windows.day, state._minute, state._minute_count = fields[5:9]
-    state._temp_missing, state._memory_temp_missing, state._margin_missing, known, fallen = fields[9:]
-    floats = _FLOATS.unpack_from(record, _HEAD.size)
-    for name, value in zip(_SCALARS, floats, strict=False):
-        setattr(state, name, value)
-    state.open = list(floats[len(_SCALARS) : len(_SCALARS) + WIDTH])
-    for column, value in zip(_SECONDS, floats[len(_SCALARS) + WIDTH :], strict=True):
-        state._open_seconds[column] = value
-    start = _HEAD.size + _FLOATS.size
-    pins = record[start : start + known + fallen]
-    values = Struct(f"<{known + fallen}d").unpack_from(record, start + known + fallen)
-    pairs = [(_SLOT[pin], value) for pin, value in zip(pins, values, strict=True)]
-    state.counters.last = dict(pairs[:known])
-    state.counters.fallen = dict(pairs[known:])
+    """Put a hot record into ``state``.
+
+    Raises
+    ------
+    StateVersionError
+        A newer version wrote it.
+    """
+    if _version(record[0]) == 1:
+        version_1.unpack_hot(state, record)
+        return
+    start = len(_HEAD) + 1
+    numbers = array("d", record[start:])
+    ends = list(accumulate(record[1:start]))
+    blocks = [numbers[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+    for part in (state, state.minute, state.hour):
+        part.unpack(blocks[: len(part.BLOCKS)])
+        del blocks[: len(part.BLOCKS)]
+    state.counters.unpack(blocks)
 
 
 def pack_evidence(state: GpuState) -> bytes:
@@ -202,12 +105,10 @@ def pack_evidence(state: GpuState) -> bytes:
 def unpack_evidence(state: GpuState, record: bytes) -> None:
     """Put an evidence record into ``state``."""
     content: dict[str, Any] = msgspec.msgpack.decode(record)
-    _check(content["version"])
+    _version(content["version"])
     state.host_id = content["host_id"]
-    state.labels = content["labels"]
-    for name, value in content["lasting"].items():
-        if name in INDEX:
-            state.lasting[INDEX[name]] = value
+    state.labels = shared_labels(content["labels"])
+    state.learn({INDEX[name]: value for name, value in content["lasting"].items() if name in INDEX})
     state.digests = content["digests"]
     for kind, (first_at, last_at, count, reset_seen, clean, history) in content["evidence"].items():
         item = Evidence(first_at, history=history)
@@ -215,34 +116,38 @@ def unpack_evidence(state: GpuState, record: bytes) -> None:
         state.evidence[kind] = item
     state.published = msgspec.convert(content["said"], Published)
     state.remembered = msgspec.convert(content["said"], Remembered)
-    state.pending_rows = [
-        (hour, np.frombuffer(row, dtype="<f4").copy(), opened) for hour, row, opened in content["pending_rows"]
-    ]
+    state.pending_rows = [(hour, _widened(row), opened) for hour, row, opened in content["pending_rows"]]
     for packed in content["alerts"]:
         alert = AlertState.from_plain(packed)
         state.alerts[alert.key] = alert
     state.host_facts = content["host_facts"]
 
 
+def _widened(row: bytes) -> Buckets:
+    """Return a bucket row, shape (WIDTH,), also of a version with fewer columns: those were not observed then."""
+    columns = np.frombuffer(row, dtype="<f4")
+    whole: Buckets = empty_buckets(1)[0]
+    whole[: len(columns)] = columns
+    return whole
+
+
 def pack_window(state: GpuState) -> bytes:
     """Return the record of the closed hours and days."""
-    windows = state.windows
-    head = _WINDOW_HEAD.pack(VERSION, WIDTH, windows.hour, windows.day)
-    return head + windows.hours.rows().tobytes() + windows.days.rows().tobytes()
+    return bytes((VERSION,)) + state.windows.pack()
 
 
 def unpack_window(state: GpuState, record: bytes) -> None:
-    """Put a window record into ``state``; the rows that closed after it come from the evidence record."""
-    version, width, hour, day = _WINDOW_HEAD.unpack_from(record)
-    _check(version)
-    rows = np.frombuffer(record, dtype="<f4", offset=_WINDOW_HEAD.size).reshape(HOURS + DAYS, width)
-    windows = state.windows
-    # Columns that a newer version added were not observed then.
-    whole = empty_buckets(HOURS + DAYS)
-    whole[:, :width] = rows
-    windows.hours.fill(whole[:HOURS])
-    windows.days.fill(whole[HOURS:])
-    windows.hour, windows.day = hour, day
+    """Put a window record into ``state``; the rows that closed after it come from the evidence record.
+
+    Raises
+    ------
+    StateVersionError
+        A newer version wrote it.
+    """
+    if _version(record[0]) == 1:
+        version_1.unpack_window(state.windows, record)
+    else:
+        state.windows.unpack(record, 1)
 
 
 def finish(state: GpuState) -> None:
@@ -257,10 +162,10 @@ def finish(state: GpuState) -> None:
     elif hour >= 0:
         windows.hour, windows.day = hour, day
         windows.rebuild()
-    state.values = [nan] * len(SIGNALS)
     state.evidence_dirty = False
 
 
-def _check(version: int) -> None:
+def _version(version: int) -> int:
     if version > VERSION:
         raise StateVersionError(f"state record of version {version}; this program reads up to {VERSION}")
+    return version

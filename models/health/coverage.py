@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from models.gpu.columns import RESIDUAL_COUNT
 from models.gpu.remembered import Inputs
 from models.gpu.slots import (
     BANKS_NONE,
@@ -22,7 +23,6 @@ from models.gpu.slots import (
     UNREPAIRABLE,
 )
 from models.gpu.state import GpuState
-from models.gpu.windows import RESIDUAL_COUNT
 from models.health.profile import Profile, Weights
 
 # One bit an input, with the name that explanations use.
@@ -137,7 +137,7 @@ def _measured_now(state: GpuState, profile: Profile) -> int:
         mask |= SRAM_INPUT
     if lasting[UNREPAIRABLE] == lasting[UNREPAIRABLE]:
         mask |= UNREPAIRABLE_INPUT
-    if state.total(RESIDUAL_COUNT, state.windows.week) >= profile.power.least_residual_minutes:
+    if state.hour.total(RESIDUAL_COUNT, state.windows.week) >= profile.power.least_residual_minutes:
         mask |= RESIDUAL_INPUT
     return mask
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from math import inf
 from typing import Final, NamedTuple
 
+from models.gpu.columns import CORRECTED, HOUR_SECONDS, SRAM_CORRECTED
+from models.gpu.evidence import Evidence
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -25,8 +27,7 @@ from models.gpu.slots import (
     SRAM_THRESHOLD,
     UNREPAIRABLE,
 )
-from models.gpu.state import Evidence, GpuState
-from models.gpu.windows import CORRECTED, HOUR_SECONDS, SRAM_CORRECTED
+from models.gpu.state import GpuState
 from models.health.profile import Profile
 
 UNCORRECTED: Final = "dbe"
@@ -78,7 +79,7 @@ def observe(state: GpuState, profile: Profile) -> None:
             _note_once(state, UNCORRECTED)
         if NVLINK_FAILED in increments:
             _note_once(state, NVLINK)
-    if state.open[CORRECTED] >= profile.memory.corrected_storm_per_hour:
+    if state.hour.sums[CORRECTED] >= profile.memory.corrected_storm_per_hour:
         storm = state.evidence.get(STORM)
         if storm is None or storm.last_at < state.windows.hour * HOUR_SECONDS:
             state.note(STORM, state.time, history=state.history)
@@ -148,8 +149,8 @@ def any_standing(state: GpuState, profile: Profile) -> bool:
         or lasting[PAGE_RETIRED_PENDING] > 0.0
         or lasting[GPU_PRESENT] == 0.0
         or SLOWDOWN in state.alerts
-        or state.total(CORRECTED, state.windows.week) > profile.memory.corrected_limit_7d
-        or state.total(SRAM_CORRECTED, state.windows.week) > profile.memory.sram_corrected_limit_7d
+        or state.hour.total(CORRECTED, state.windows.week) > profile.memory.corrected_limit_7d
+        or state.hour.total(SRAM_CORRECTED, state.windows.week) > profile.memory.sram_corrected_limit_7d
     )
 
 
@@ -165,10 +166,10 @@ def standing(state: GpuState, profile: Profile) -> list[Standing]:
     if alert is not None and alert.open:
         found.append(Standing(SLOWDOWN, 1, 1.0))
     week = state.windows.week
-    corrected = state.total(CORRECTED, week)
+    corrected = state.hour.total(CORRECTED, week)
     if corrected > profile.memory.corrected_limit_7d:
         found.append(Standing("corrected_7d", 1, corrected))
-    sram = state.total(SRAM_CORRECTED, week)
+    sram = state.hour.total(SRAM_CORRECTED, week)
     if sram > profile.memory.sram_corrected_limit_7d:
         found.append(Standing("sram_corrected_7d", 1, sram))
     first_sight = state.first_time - _FIRST_SIGHT_SECONDS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from models.gpu.columns import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, OBSERVED, TEMP, TEMP_MAX
 from models.gpu.state import GpuState
-from models.gpu.windows import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, OBSERVED, TEMP, TEMP_MAX
 from models.health import coverage, evidence, memory, power, thermal
 from models.health.overall import NO_CAP, Scores
 from models.health.profile import Profile
@@ -36,7 +36,7 @@ def health_score(state: GpuState, scores: Scores, profile: Profile) -> HealthSco
             overall=coverage.overall_ratio(mask, profile.weights),
         ),
         profile_version=profile.version,
-        window_seconds=min(state.total(OBSERVED, state.windows.week), profile.evidence.window_seconds),
+        window_seconds=min(state.hour.total(OBSERVED, state.windows.week), profile.evidence.window_seconds),
         penalties=[
             *(_thermal(state, profile) if scores.thermal == scores.thermal else ()),
             *(_memory(state, profile) if scores.memory == scores.memory else ()),
@@ -54,19 +54,19 @@ def _thermal(state: GpuState, profile: Profile) -> list[Penalty]:
     week = state.windows.week
     limits = profile.thermal
     if thermal.judged_by_margin(state, profile):
-        mean = ("gpu_temp_margin_mean_7d", state.mean(MARGIN, week), limits.warm_margin_celsius)
-        highest = ("gpu_temp_margin_min_7d", state.lowest(MARGIN_MIN, week), limits.hot_margin_celsius)
+        mean = ("gpu_temp_margin_mean_7d", state.hour.mean(MARGIN, week), limits.warm_margin_celsius)
+        highest = ("gpu_temp_margin_min_7d", state.hour.lowest(MARGIN_MIN, week), limits.hot_margin_celsius)
     else:
         warm, hot = thermal.limits(state, profile)
-        mean = ("gpu_temp_mean_7d", state.mean(TEMP, week), warm)
-        highest = ("gpu_temp_max_7d", state.highest(TEMP_MAX, week), hot)
+        mean = ("gpu_temp_mean_7d", state.hour.mean(TEMP, week), warm)
+        highest = ("gpu_temp_max_7d", state.hour.highest(TEMP_MAX, week), hot)
     memory_limit = thermal.memory_limit(state, profile)
     memory_warm = memory_limit - limits.memory_warm_below_hot_celsius
     rows = (
         (*mean, "celsius"),
         (*highest, "celsius"),
-        ("memory_temp_mean_7d", state.mean(MEMORY_TEMP, week), memory_warm, "celsius"),
-        ("memory_temp_max_7d", state.highest(MEMORY_TEMP_MAX, week), memory_limit, "celsius"),
+        ("memory_temp_mean_7d", state.hour.mean(MEMORY_TEMP, week), memory_warm, "celsius"),
+        ("memory_temp_max_7d", state.hour.highest(MEMORY_TEMP_MAX, week), memory_limit, "celsius"),
         ("thermal_slowdown_ratio", thermal.slowdown_ratio(state), 0.0, "ratio"),
     )
     return [

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from models.gpu.columns import CORRECTED, DAY_SECONDS, OBSERVED
 from models.gpu.state import GpuState
-from models.gpu.windows import CORRECTED, DAY_SECONDS, OBSERVED
 from models.health.profile import Profile
 
 
 def corrected_per_day(state: GpuState, profile: Profile) -> float:
     """Return corrected errors of the 7-d window by observed day; less than a day counts as one."""
     week = state.windows.week
-    errors = state.total(CORRECTED, week)
+    errors = state.hour.total(CORRECTED, week)
     if not errors > 0.0:
         return 0.0
-    days = state.total(OBSERVED, week) / DAY_SECONDS
+    days = state.hour.total(OBSERVED, week) / DAY_SECONDS
     least = profile.memory.least_days
     return errors / (days if days > least else least)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import exp, nan, sqrt
 
+from models.gpu.columns import BRAKE, RESIDUAL_COUNT, RESIDUAL_SQUARE, RESIDUAL_SUM
 from models.gpu.hour import LEAST_SHARE_SECONDS
 from models.gpu.slots import POWER_LIMIT
 from models.gpu.state import GpuState
-from models.gpu.windows import BRAKE, RESIDUAL_COUNT, RESIDUAL_SQUARE, RESIDUAL_SUM
 from models.health.profile import Profile
 
 
@@ -17,11 +17,11 @@ def instability_watts(state: GpuState, profile: Profile) -> float:
     NaN below the profile's least number of minutes: without a load model there are none.
     """
     week = state.windows.week
-    minutes = state.total(RESIDUAL_COUNT, week)
+    minutes = state.hour.total(RESIDUAL_COUNT, week)
     if minutes < profile.power.least_residual_minutes:
         return nan
-    mean = state.total(RESIDUAL_SUM, week) / minutes
-    variance = state.total(RESIDUAL_SQUARE, week) / minutes - mean * mean
+    mean = state.hour.total(RESIDUAL_SUM, week) / minutes
+    variance = state.hour.total(RESIDUAL_SQUARE, week) / minutes - mean * mean
     return sqrt(variance) if variance > 0.0 else 0.0
 
 
@@ -39,15 +39,15 @@ def brake_ratio(state: GpuState) -> float:
     0 to 1; NaN where nothing tells. Less than 10 minutes of known time count as 10.
     """
     week = state.windows.week
-    known = state.known_seconds(BRAKE, week)
+    known = state.hour.known_seconds(BRAKE, week)
     if not known > 0.0:
         return nan
-    total = state.total(BRAKE, week)
+    total = state.hour.total(BRAKE, week)
     if not total > 0.0:
         return 0.0
     ratio = total / (known if known > LEAST_SHARE_SECONDS else LEAST_SHARE_SECONDS)
     open_known = known - week.seconds[BRAKE]
-    open_ratio = state.open[BRAKE] / (open_known if open_known > LEAST_SHARE_SECONDS else LEAST_SHARE_SECONDS)
+    open_ratio = state.hour.sums[BRAKE] / (open_known if open_known > LEAST_SHARE_SECONDS else LEAST_SHARE_SECONDS)
     if open_ratio > ratio:
         ratio = open_ratio
     return ratio if ratio < 1.0 else 1.0

@@ -15,20 +15,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final, NamedTuple
 
-from models.gpu.minute import BELIEVED_BELOW_SLOWDOWN_CELSIUS, BELIEVED_CELSIUS
-from models.gpu.slots import (
-    DBE,
-    DBE_AGGREGATE,
-    GPU_TEMP,
-    MEM_TEMP,
-    NVLINK_FAILED,
-    SBE,
-    SRAM_SBE,
-    TEMP_MARGIN,
-    TEMP_SLOWDOWN,
-)
-from models.gpu.state import GpuState
-from models.gpu.windows import (
+from models.gpu.columns import (
     BRAKE,
     CORRECTED,
     HOUR_SECONDS,
@@ -42,6 +29,19 @@ from models.gpu.windows import (
     TEMP_MAX,
     THERMAL,
 )
+from models.gpu.margin import BELIEVED_BELOW_SLOWDOWN_CELSIUS, BELIEVED_CELSIUS
+from models.gpu.slots import (
+    DBE,
+    DBE_AGGREGATE,
+    GPU_TEMP,
+    MEM_TEMP,
+    NVLINK_FAILED,
+    SBE,
+    SRAM_SBE,
+    TEMP_MARGIN,
+    TEMP_SLOWDOWN,
+)
+from models.gpu.state import GpuState
 from models.health import coverage, evidence, thermal
 from models.health.profile import Profile
 
@@ -94,10 +94,10 @@ class Steady:
         self.side_inputs = side_inputs
         self.until = until
         self.temp_most, self.memory_temp_most, self.margin_most, self.margin_least = own
-        self.temp_max = state.highest(TEMP_MAX, week)
-        self.memory_temp_max = state.highest(MEMORY_TEMP_MAX, week)
-        self.margin_min = state.lowest(MARGIN_MIN, week)
-        self.residual_count = state.open[RESIDUAL_COUNT]
+        self.temp_max = state.hour.highest(TEMP_MAX, week)
+        self.memory_temp_max = state.hour.highest(MEMORY_TEMP_MAX, week)
+        self.margin_min = state.hour.lowest(MARGIN_MIN, week)
+        self.residual_count = state.hour.sums[RESIDUAL_COUNT]
         self.measured = coverage.measured_in_sample(state)
 
     def holds(self, state: GpuState, side_inputs: object) -> bool:
@@ -106,7 +106,7 @@ class Steady:
         The caller judges a sample that noted evidence or changed a label or a lasting value. A NaN compares
         false: what is not measured crosses no bound.
         """
-        values, hour = state.values, state.open
+        values, hour = state.values, state.hour.sums
         margin = values[TEMP_MARGIN]
         return not (
             side_inputs is not self.side_inputs
@@ -137,7 +137,7 @@ def bounds(state: GpuState, profile: Profile, side_inputs: object, until: float)
     until
         Event time (epoch s) at which something is due anyway.
     """
-    week, hour = state.windows.week.sums, state.open
+    week, hour = state.windows.week.sums, state.hour.sums
     inputs = state.remembered.inputs
     if (
         week[CORRECTED] + hour[CORRECTED] > 0.0
@@ -168,10 +168,10 @@ def _own_bounds(state: GpuState, profile: Profile, seconds: float) -> OwnBounds 
     margin_least = -inf
     limits = profile.thermal
     week = state.windows.week
-    known = state.known_seconds(MARGIN, week)
+    known = state.hour.known_seconds(MARGIN, week)
     if known > 0.0:
         share = limits.least_margin_share_ratio
-        beyond = known - share * state.known_seconds(TEMP, week)
+        beyond = known - share * state.hour.known_seconds(TEMP, week)
         if -seconds <= beyond <= seconds * share:  # temperature or margin: which one is judged may change
             return None
     if known == week.seconds[MARGIN]:  # none in the open hour: the first one counts for all of it
@@ -202,12 +202,12 @@ def _room(state: GpuState, column: int, limit: float, sign: float) -> float:
     first value changes what is measured.
     """
     week = state.windows.week
-    total, seconds = state.open[column], state.measured_seconds(column)
+    total, seconds = state.hour.sums[column], state.hour.measured_seconds(column)
     if not seconds > 0.0:
         return inf
     closed = sign * (limit * week.seconds[column] - week.sums[column])
     now = sign * (limit * seconds - total)
-    if state.open[OBSERVED] - seconds < NEAR_SECONDS:
+    if state.hour.sums[OBSERVED] - seconds < NEAR_SECONDS:
         return closed + now
     # Not measured throughout: the open hour's mean counts for all of its observed time, so both means must stay.
     return now if closed >= 0.0 else 0.0

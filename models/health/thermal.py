@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import exp, inf, nan
 from typing import Final
 
+from models.gpu.columns import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, TEMP, TEMP_MAX, THERMAL
 from models.gpu.hour import LEAST_SHARE_SECONDS
 from models.gpu.slots import MEM_TEMP_MAX_OP, TEMP_SLOWDOWN
 from models.gpu.state import GpuState
-from models.gpu.windows import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, TEMP, TEMP_MAX, THERMAL
 from models.health.profile import Profile
 
 # Points by: 7-d mean, 7-d max, memory mean, memory max, slowdown time.
@@ -38,8 +38,10 @@ def judged_by_margin(state: GpuState, profile: Profile) -> bool:
     device has a margin for too little of its time and its temperature is judged.
     """
     week = state.windows.week
-    seconds = state.known_seconds(MARGIN, week)
-    return seconds > 0.0 and seconds >= profile.thermal.least_margin_share_ratio * state.known_seconds(TEMP, week)
+    seconds = state.hour.known_seconds(MARGIN, week)
+    return seconds > 0.0 and seconds >= profile.thermal.least_margin_share_ratio * state.hour.known_seconds(
+        TEMP, week
+    )
 
 
 def slowdown_ratio(state: GpuState) -> float:
@@ -48,14 +50,14 @@ def slowdown_ratio(state: GpuState) -> float:
     0 to 1; NaN where nothing tells. Less than 10 minutes of known time count as 10.
     """
     week = state.windows.week
-    known = state.known_seconds(THERMAL, week)
+    known = state.hour.known_seconds(THERMAL, week)
     if not known > 0.0:
         return nan
-    total = state.total(THERMAL, week)
+    total = state.hour.total(THERMAL, week)
     if not total > 0.0:
         return 0.0
     ratio = total / (known if known > LEAST_SHARE_SECONDS else LEAST_SHARE_SECONDS)
-    last = state.last_observed_hour_share()
+    last = state.hour.last_observed_thermal_ratio()
     if last > ratio:
         ratio = last
     return ratio if ratio < 1.0 else 1.0
@@ -66,19 +68,19 @@ def lost(state: GpuState, profile: Profile) -> Lost:
     thermal = profile.thermal
     week = state.windows.week
     if judged_by_margin(state, profile):
-        mean_over = thermal.warm_margin_celsius - state.mean(MARGIN, week)
-        max_over = thermal.hot_margin_celsius - state.lowest(MARGIN_MIN, week)
+        mean_over = thermal.warm_margin_celsius - state.hour.mean(MARGIN, week)
+        max_over = thermal.hot_margin_celsius - state.hour.lowest(MARGIN_MIN, week)
     else:
         warm, hot = limits(state, profile)
-        mean_over = state.mean(TEMP, week) - warm
-        max_over = state.highest(TEMP_MAX, week) - hot
+        mean_over = state.hour.mean(TEMP, week) - warm
+        max_over = state.hour.highest(TEMP_MAX, week) - hot
     memory_mean_over = memory_max_over = -inf
-    memory_mean = state.mean(MEMORY_TEMP, week)
+    memory_mean = state.hour.mean(MEMORY_TEMP, week)
     if memory_mean == memory_mean:
         limit = memory_limit(state, profile)
         memory_mean_over = memory_mean - limit + thermal.memory_warm_below_hot_celsius
-        memory_max_over = state.highest(MEMORY_TEMP_MAX, week) - limit
-    ratio = slowdown_ratio(state) if state.total(THERMAL, week) > 0.0 else 0.0
+        memory_max_over = state.hour.highest(MEMORY_TEMP_MAX, week) - limit
+    ratio = slowdown_ratio(state) if state.hour.total(THERMAL, week) > 0.0 else 0.0
     if not (mean_over > 0.0 or max_over > 0.0 or memory_mean_over > 0.0 or memory_max_over > 0.0 or ratio > 0.0):
         return NOTHING_LOST
     return (

@@ -44,10 +44,10 @@ def feature_values(state: GpuState, risk: Risk) -> dict[str, float | None]:
     """Return every feature's value in its own unit, None where it is not measured."""
     values = [value if isfinite(value) else None for value in (*risk.fast, *risk.slow)]
     found = {feature.name: value for feature, value in zip(FEATURES, values, strict=True)}
-    last = state.counters.last
-    if SBE not in last:
+    seen = state.counters.seen
+    if not seen(SBE):
         found["ecc_correctable_7d"] = found["ecc_correctable_30d"] = None
-    if DBE not in last:
+    if not seen(DBE):
         found["ecc_uncorrectable_30d"] = None
     if found["throttle_ratio_7d"] is None:
         found["throttle_events_7d"] = found["throttle_events_30d"] = None

@@ -11,6 +11,20 @@ from math import inf, log1p, nan, sqrt
 from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
+from models.gpu.columns import (
+    BRAKE,
+    CORRECTED,
+    DAY_SECONDS,
+    EPISODES,
+    HOUR_SECONDS,
+    LINK_ERRORS,
+    MEMORY_TEMP_MAX,
+    OBSERVED,
+    POWER,
+    TEMP,
+    TEMP_SQUARE,
+    UTIL,
+)
 from models.gpu.slots import (
     BANKS_NONE,
     PAGE_RETIRED_DBE,
@@ -25,20 +39,6 @@ from models.gpu.slots import (
     UNREPAIRABLE,
 )
 from models.gpu.state import GpuState
-from models.gpu.windows import (
-    BRAKE,
-    CORRECTED,
-    DAY_SECONDS,
-    EPISODES,
-    HOUR_SECONDS,
-    LINK_ERRORS,
-    MEMORY_TEMP_MAX,
-    OBSERVED,
-    POWER,
-    TEMP,
-    TEMP_SQUARE,
-    UTIL,
-)
 from models.risk.history import sums_at
 
 FEATURES_VERSION: Final = 1

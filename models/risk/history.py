@@ -9,9 +9,9 @@ from __future__ import annotations
 from math import exp
 from typing import Final
 
+from models.gpu.columns import DAY_SECONDS, HOUR_SECONDS
 from models.gpu.remembered import DecayedEvents
 from models.gpu.state import GpuState
-from models.gpu.windows import DAY_SECONDS, HOUR_SECONDS
 
 DECAY_SECONDS: Final = (7.0 * DAY_SECONDS, 30.0 * DAY_SECONDS, 90.0 * DAY_SECONDS)
 # Events of one group within an hour are one event: 736 of Titan's 6,367 were such repetitions.

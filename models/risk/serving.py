@@ -11,8 +11,7 @@ from math import exp, inf, nan
 from operator import mul
 from typing import Final
 
-from models.gpu.state import GpuState
-from models.gpu.windows import (
+from models.gpu.columns import (
     CORRECTED,
     DAY_SECONDS,
     EPISODES,
@@ -22,6 +21,7 @@ from models.gpu.windows import (
     THERMAL,
     UNCORRECTED,
 )
+from models.gpu.state import GpuState
 from models.health.profile import Profile
 from models.health.thermal import judged_by_margin, limits
 from models.risk.features import FAST, SLOW, flags_of, lasting_of, scale_into, slow_values
@@ -72,6 +72,7 @@ class Risk:
         "_hour",
         "_kinds",
         "_lasting",
+        "_lasting_changes",
         "_model",
         "_profile",
         "_scaled",
@@ -104,6 +105,7 @@ class Risk:
         self._hour = -2  # no window is ever at this hour: the first sample fills the cache
         self._kinds: tuple[str, ...] = ()
         self._lasting: tuple[float, ...] = ()
+        self._lasting_changes = -1
         self._deployed_at: float | None = None
         self._model: RiskModel | None = None
         self._profile: Profile | None = None
@@ -132,7 +134,7 @@ class Risk:
             return True
         return (
             self._hour != state.windows.hour
-            or self._lasting != lasting_of(state)
+            or self._lasting_changes != state.lasting_changes
             or self._model is not model
             or self._profile is not profile
             or self._deployed_at != deployed_at
@@ -150,12 +152,13 @@ class Risk:
         self.replace_class = flags_of(lasting) or not REPLACE_KINDS.isdisjoint(kinds)
         self._uncorrected_seen = not UNCORRECTED_KINDS.isdisjoint(kinds)
         self.fleet_probability_30d = model.fleet_probability_30d
-        self._hour, self._kinds, self._lasting = state.windows.hour, kinds, lasting
+        self._hour, self._kinds = state.windows.hour, kinds
+        self._lasting, self._lasting_changes = lasting, state.lasting_changes
         self._model, self._profile, self._deployed_at = model, profile, deployed_at
 
     def excess(self, state: GpuState, hottest: float, profile: Profile) -> float:
         """Return the thermal excess, by the margin where the device's margin is what is judged."""
-        closed, now = state.windows.week.sums[MARGIN_MIN], state.open[MARGIN_MIN]
+        closed, now = state.windows.week.sums[MARGIN_MIN], state.hour.sums[MARGIN_MIN]
         margin = closed if closed < now else now
         if margin != inf and judged_by_margin(state, profile):
             limit = profile.thermal
@@ -226,10 +229,10 @@ def assess(state: GpuState, model: RiskModel, profile: Profile, deployed_at: flo
     if risk.is_stale(state, model, profile, deployed_at):
         risk.refresh(state, model, profile, deployed_at)
     windows = state.windows
-    week, hour = windows.week.sums, state.open
+    week, hour = windows.week.sums, state.hour.sums
     corrected = week[CORRECTED] + hour[CORRECTED]
     uncorrected = windows.month.sums[UNCORRECTED] + hour[UNCORRECTED]
-    throttled = state.share(THERMAL, windows.week)
+    throttled = state.hour.share(THERMAL, windows.week)
     hottest = week[TEMP_MAX]
     if hour[TEMP_MAX] > hottest:
         hottest = hour[TEMP_MAX]

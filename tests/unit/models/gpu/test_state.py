@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.gpu.slots import REMAP_FAILED, SBE, SW_THERMAL
-from models.gpu.state import GpuState
-from models.gpu.windows import (
+from models.gpu.columns import (
     BRAKE,
     CORRECTED,
     EPISODES,
@@ -31,6 +29,8 @@ from models.gpu.windows import (
     THERMAL,
     UTIL,
 )
+from models.gpu.slots import REMAP_FAILED, SBE, SW_THERMAL
+from models.gpu.state import GpuState
 from schemas.raw import MetricValue
 from tests.unit.models.health.gpu import START, sample
 
@@ -45,14 +45,14 @@ def fed(*rows: tuple[float, Mapping[str, MetricValue]], interval: float = 10.0) 
 
 def test_a_sample_stands_for_the_time_since_the_one_before() -> None:
     state = fed((0.0, {}), (12.0, {}), (20.0, {}))
-    assert state.open[OBSERVED] == 10.0 + 12.0 + 8.0
+    assert state.hour.sums[OBSERVED] == 10.0 + 12.0 + 8.0
     assert state.gap_seconds == 0.0
 
 
 def test_after_a_gap_it_stands_for_its_interval_only() -> None:
     state = fed((0.0, {"gpu_temp_celsius": 50.0}), (600.0, {"gpu_temp_celsius": 80.0}))
     assert (state.weight_seconds, state.gap_seconds) == (10.0, 590.0)
-    assert state.mean(TEMP, state.windows.week) == 65.0
+    assert state.hour.mean(TEMP, state.windows.week) == 65.0
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_lasting_values_stand_until_another_is_measured() -> None:
 def test_load_is_the_best_signal_there_is(metrics: dict[str, MetricValue], load: float) -> None:
     state = fed((0.0, metrics))
     assert state.load_ratio == load
-    assert state.mean(UTIL, state.windows.week) == load
+    assert state.hour.mean(UTIL, state.windows.week) == load
 
 
 def test_time_under_load_is_counted_and_never_falls() -> None:
     rows = [(10.0 * i, {"sm_active_ratio": 0.1 if i % 2 else 0.09}) for i in range(1000)]
     state = fed(*rows)
     assert state.loaded_seconds == 5000.0
-    assert state.total(LOADED, state.windows.week) == pytest.approx(5000.0)
+    assert state.hour.total(LOADED, state.windows.week) == pytest.approx(5000.0)
 
 
 # -- power -------------------------------------------------------------------------------------------------
@@ -99,10 +99,10 @@ def watts(*energies: float | None) -> list[float]:
     state = GpuState("GPU-1", "host-1")
     found = []
     for index, energy in enumerate(energies):
-        before = state.open[POWER]
+        before = state.hour.sums[POWER]
         metrics: dict[str, MetricValue] = {"power_usage_watts": 1.0, "energy_joules_total": energy}
         state.update(sample(START + 10.0 * index, metrics))
-        found.append((state.open[POWER] - before) / 10.0)
+        found.append((state.hour.sums[POWER] - before) / 10.0)
     return found
 
 
@@ -150,7 +150,7 @@ def test_the_residual_counts_minutes_of_steady_load_only() -> None:
         metrics: dict[str, MetricValue] = {"power_usage_watts": 300.0, "sm_active_ratio": load, "sm_clock_hertz": 1e9}
         state.update(sample(START + 10.0 * index, metrics), model)
     assert calls == pytest.approx(np.array([(300.0, 0.9, 1e9), (300.0, 0.8, 1e9)]))
-    assert (state.open[RESIDUAL_COUNT], state.open[RESIDUAL_SUM]) == (2.0, 10.0)
+    assert (state.hour.sums[RESIDUAL_COUNT], state.hour.sums[RESIDUAL_SUM]) == (2.0, 10.0)
 
 
 # -- throttling --------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_nothing_that_tells_of_throttling_is_nan() -> None:
     state = fed((0.0, {}), (10.0, {}))
     assert isnan(state.thermal_seconds)
     assert isnan(state.brake_seconds)
-    assert isnan(state.share(THERMAL, state.windows.week))
+    assert isnan(state.hour.share(THERMAL, state.windows.week))
 
 
 def test_counters_are_preferred_to_bits() -> None:
@@ -187,14 +187,14 @@ def test_counters_are_preferred_to_bits() -> None:
 
     state = fed((0.0, row(100.0)), (10.0, row(102.5)))
     assert state.thermal_seconds == 2.5
-    assert state.share(THERMAL, state.windows.week) == 2.5 / 20.0
+    assert state.hour.share(THERMAL, state.windows.week) == 2.5 / 20.0
 
 
 def test_a_counter_over_a_gap_is_scaled_to_the_observed_time() -> None:
     rows = [(0.0, 0.0), (10.0, 0.0), (1010.0, 500.0)]
     state = fed(*[(at, {"hw_power_brake_seconds_total": value}) for at, value in rows])
     assert state.brake_seconds == 5.0
-    assert state.share(BRAKE, state.windows.week) == pytest.approx(5.0 / 30.0)
+    assert state.hour.share(BRAKE, state.windows.week) == pytest.approx(5.0 / 30.0)
 
 
 def test_a_counter_after_a_reset_gives_at_most_the_time_of_the_sample() -> None:
@@ -209,13 +209,13 @@ def test_a_counter_after_a_reset_gives_at_most_the_time_of_the_sample() -> None:
 def test_a_counter_polled_slower_than_the_samples_loses_nothing() -> None:
     rows = [(10.0 * i, {"sw_thermal_slowdown_seconds_total": 30.0 * (i // 3)}) for i in range(31)]
     state = fed(*rows)
-    assert state.open[THERMAL] == 300.0
+    assert state.hour.sums[THERMAL] == 300.0
 
 
 def test_an_episode_begins_after_five_clean_minutes() -> None:
     thermal = {0, 10, 290, 600, 610, 1000}
     rows = [(float(at), {"clocks_event_reasons": 32.0 if at in thermal else 0.0}) for at in range(0, 1200, 10)]
-    assert fed(*rows).open[EPISODES] == 3.0
+    assert fed(*rows).hour.sums[EPISODES] == 3.0
 
 
 def test_the_last_hour_tells_until_the_open_one_holds_ten_minutes() -> None:
@@ -224,13 +224,13 @@ def test_the_last_hour_tells_until_the_open_one_holds_ten_minutes() -> None:
         bits = 32.0 if index < 360 else 0.0
         state.update(sample(START + 10.0 * index, {"clocks_event_reasons": bits}))
         if index == 370:
-            assert state.last_observed_hour_share() == 1.0
-    assert state.last_observed_hour_share() == 0.0
+            assert state.hour.last_observed_thermal_ratio() == 1.0
+    assert state.hour.last_observed_thermal_ratio() == 0.0
 
 
 def test_one_sample_is_no_whole_share() -> None:
     state = fed((0.0, {"clocks_event_reasons": 64.0}))
-    assert state.last_observed_hour_share() == 10.0 / 600.0
+    assert state.hour.last_observed_thermal_ratio() == 10.0 / 600.0
 
 
 # -- margin ------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_one_sample_is_no_whole_share() -> None:
 )
 def test_a_margin_of_zero_or_less_must_be_confirmed(metrics: dict[str, MetricValue], margin: float | None) -> None:
     state = fed((0.0, metrics), (10.0, metrics))
-    mean = state.mean(MARGIN, state.windows.week)
+    mean = state.hour.mean(MARGIN, state.windows.week)
     assert isnan(mean) if margin is None else mean == margin
 
 
@@ -270,7 +270,7 @@ def test_increments_go_to_their_columns() -> None:
     }
     state = fed((0.0, first), (10.0, second))
     assert state.increments[SBE] == 3.0
-    assert (state.open[CORRECTED], state.open[LINK_ERRORS]) == (3.0, 3.0)
+    assert (state.hour.sums[CORRECTED], state.hour.sums[LINK_ERRORS]) == (3.0, 3.0)
 
 
 def test_an_hour_closes_once_with_its_row() -> None:
@@ -320,6 +320,6 @@ def test_every_mean_outlives_its_hour() -> None:
         "power_usage_watts": 300.0,
     }
     state = fed(*[(10.0 * i, metrics) for i in range(361)], (7300.0, {}))
-    assert {column: state.mean(column, state.windows.week) for column in MEANS} == pytest.approx(
+    assert {column: state.hour.mean(column, state.windows.week) for column in MEANS} == pytest.approx(
         {TEMP: 60.0, TEMP_SQUARE: 3600.0, MARGIN: 25.0, MEMORY_TEMP: 70.0, UTIL: 0.5, POWER: 300.0}
     )

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.gpu.columns import CORRECTED, OBSERVED, TEMP, TEMP_MAX, THERMAL
 from models.gpu.state import GpuState
-from models.gpu.windows import CORRECTED, OBSERVED, TEMP, TEMP_MAX, THERMAL, Totals
+from models.gpu.totals import Totals
 from schemas.raw import MetricValue, RawMessage
 from schemas.sample import to_sample
 from tests.unit.models.gpu import brute_force
@@ -37,11 +38,11 @@ def feed(state: GpuState, ticks: list[Tick]) -> None:
 def window(state: GpuState, totals: Totals) -> Window:
     """Return what the state says of one window."""
     return Window(
-        observed=state.total(OBSERVED, totals),
-        mean=state.mean(TEMP, totals),
-        highest=state.highest(TEMP_MAX, totals),
-        corrected=state.total(CORRECTED, totals),
-        share=state.share(THERMAL, totals),
+        observed=state.hour.total(OBSERVED, totals),
+        mean=state.hour.mean(TEMP, totals),
+        highest=state.hour.highest(TEMP_MAX, totals),
+        corrected=state.hour.total(CORRECTED, totals),
+        share=state.hour.share(THERMAL, totals),
     )
 
 
@@ -122,7 +123,7 @@ def test_a_silence_keeps_the_day_before_it_in_the_month(silence_hours: int) -> N
     feed(state, first + after)
     same(window(state, state.windows.week), brute_force.week(first + after))
     same(window(state, state.windows.month), brute_force.month(first + after))
-    assert state.total(CORRECTED, state.windows.month) == 99.0
+    assert state.hour.total(CORRECTED, state.windows.month) == 99.0
 
 
 def test_a_late_sample_changes_nothing() -> None:
@@ -131,7 +132,7 @@ def test_a_late_sample_changes_nothing() -> None:
     once, twice = GpuState("GPU-1", "h"), GpuState("GPU-1", "h")
     feed(once, ticks)
     feed(twice, [*ticks, late, ticks[-1]])
-    assert once.open == twice.open
+    assert once.hour.sums == twice.hour.sums
 
 
 def test_what_was_never_measured_is_nan_and_never_zero() -> None:
@@ -149,4 +150,4 @@ def test_a_sample_without_temperature_does_not_hide_its_minute() -> None:
     state = GpuState("GPU-1", "h")
     feed(state, [Tick(START + 10.0 * i, temp, 0, None) for i, temp in enumerate(temps)])
     feed(state, [Tick(START + 60.0, 20.0, 0, None)])
-    assert state.highest(TEMP_MAX, state.windows.week) == 90.0
+    assert state.hour.highest(TEMP_MAX, state.windows.week) == 90.0

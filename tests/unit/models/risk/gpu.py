@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from models.gpu.state import Evidence, GpuState
+from models.gpu.evidence import Evidence
+from models.gpu.state import GpuState
 from models.health.profile import Profile, load_profile
 from models.risk.online import RiskModel, prior_model
 from models.risk.serving import Risk, assess
