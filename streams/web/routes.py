@@ -70,6 +70,7 @@ class Routes:
         router.add_get("/", self.page)
         for path in self._files:
             router.add_get(path, self.page_file)
+        router.add_get("/favicon.ico", self.no_icon)
         router.add_get("/login/", self.login_form)
         router.add_post("/login/", self.login)
         router.add_get("/healthz", self.healthz)
@@ -92,6 +93,10 @@ class Routes:
         """A file of the page."""
         body, kind = self._files[request.path]
         return web.Response(body=body, content_type=kind, charset="utf-8")
+
+    async def no_icon(self, request: web.Request) -> web.Response:
+        """Nothing: browsers ask for it unasked, and call a 404 an error."""
+        return web.Response(status=204)
 
     async def login_form(self, request: web.Request) -> web.Response:
         """The form that takes the token."""
