@@ -17,11 +17,12 @@ ARGS ?=
 SECONDS_OF_CHAOS ?= 600
 SEED ?= 1
 
-.PHONY: help up test check bench chaos clean
+.PHONY: help up test browser check bench chaos clean
 
 help:
 	@echo 'make up      everything on this machine, with a simulated fleet (Ctrl-C stops it); ARGS="--gpus 200"'
 	@echo 'make test    all tests, on a real Kafka and a real PostgreSQL; ARGS="tests/unit"'
+	@echo 'make browser the page in a real Chromium (Debian; installed if absent)'
 	@echo 'make check   style, types and import layers'
 	@echo 'make bench   messages a second and their cost, beside other ways to do it'
 	@echo 'make chaos   faults on real servers, seeded; SECONDS_OF_CHAOS=600 SEED=1'
@@ -32,6 +33,13 @@ up: .venv/.synced
 
 test: .venv/.synced
 	$(BIN)/pytest $(ARGS)
+
+browser: .venv/.synced
+	@command -v chromium >/dev/null || { apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	    { echo 'chromium is needed: as root, apt-get install chromium' >&2; exit 1; }
+	$(UV) sync --frozen --quiet --group browser
+	$(BIN)/pytest -m browser tests/browser $(ARGS)
 
 check: .venv/.synced
 	$(BIN)/ruff check

@@ -13,7 +13,7 @@ from streams.settings import Settings
 
 COOKIE = "gpu_health_session"
 # Probes of an orchestrator have no token; the login form and its style must be seen to be used.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login/", "/page.css"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login/", "/page.css", "/favicon.ico"})
 
 
 def is_loopback(host: str) -> bool:

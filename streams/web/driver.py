@@ -24,7 +24,7 @@ class ViewWeb(Web):
 
     def __init__(self, app: faust.App, routes: Routes, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)
-        routes.add_to(self.web_app.router)
+        routes.add_to(self.web_app)
 
     @property
     def application(self) -> web.Application:

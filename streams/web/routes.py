@@ -11,6 +11,7 @@ from aiohttp import web
 
 from streams.telemetry.registry import CONTENT_TYPE, Telemetry
 from streams.web.auth import COOKIE, Gate
+from streams.web.events import AlertStream
 from streams.web.lookups import Lookups
 from streams.web.middleware import json_response
 
@@ -52,6 +53,7 @@ class Routes:
         gate: Gate,
     ) -> None:
         self._lookups = lookups
+        self._events = AlertStream(lambda: lookups.alerts("firing"))
         self._windows = windows
         self._readiness = readiness
         self._telemetry = telemetry
@@ -61,11 +63,14 @@ class Routes:
         self._page = (folder / "index.html").read_text(encoding="utf-8")
         self._login_page = (folder / "login.html").read_text(encoding="utf-8")
 
-    def add_to(self, router: web.UrlDispatcher) -> None:
-        """Register every path."""
+    def add_to(self, app: web.Application) -> None:
+        """Register every path, and what ends the streams when ``app`` stops."""
+        router = app.router
+        app.on_shutdown.append(self._events.close)
         router.add_get("/", self.page)
         for path in self._files:
             router.add_get(path, self.page_file)
+        router.add_get("/favicon.ico", self.no_icon)
         router.add_get("/login/", self.login_form)
         router.add_post("/login/", self.login)
         router.add_get("/healthz", self.healthz)
@@ -76,6 +81,7 @@ class Routes:
         router.add_get("/gpus/{gpu_id}/explain/", self.explain)
         router.add_get("/gpus/{gpu_id}/windows/", self.gpu_windows)
         router.add_get("/alerts/", self.alerts)
+        router.add_get("/events/", self._events.answer)
         router.add_get("/risk/top/", self.risk_top)
         router.add_get("/recommendations/", self.recommendations)
 
@@ -87,6 +93,10 @@ class Routes:
         """A file of the page."""
         body, kind = self._files[request.path]
         return web.Response(body=body, content_type=kind, charset="utf-8")
+
+    async def no_icon(self, request: web.Request) -> web.Response:
+        """Nothing: browsers ask for it unasked, and call a 404 an error."""
+        return web.Response(status=204)
 
     async def login_form(self, request: web.Request) -> web.Response:
         """The form that takes the token."""

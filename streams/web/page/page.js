@@ -6,9 +6,21 @@ const SHOWN_GPUS = 500;
 const SHOWN_ALERTS = 200;
 const CLASSES = new Set(["critical", "error", "warning", "info", "poor", "degraded", "fair", "missing", "number"]);
 
-function cell(text, kind) {
+// What the page shows now; sort.column is a position in SORT_KEYS, null: as the server sorts, worst first.
+const state = { gpus: [], count: 0, sort: { column: null, descending: false }, troubles: { gpus: "", alerts: "" } };
+
+function cell(text, kind, act) {
   const element = document.createElement("td");
-  element.textContent = text === null || text === undefined ? "–" : String(text);
+  const shown = text === null || text === undefined ? "–" : String(text);
+  if (act) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = shown;
+    button.addEventListener("click", act);
+    element.append(button);
+  } else {
+    element.textContent = shown;
+  }
   if (CLASSES.has(kind)) element.className = kind;
   return element;
 }
@@ -40,10 +52,22 @@ function alertRow(alert) {
   ]);
 }
 
+function rules(gpu) {
+  return gpu.alerts.map((alert) => alert.rule).join(", ");
+}
+
+// Of each column of a GPU's row what it is sorted by.
+const SORT_KEYS = [
+  (gpu) => gpu.gpu_id, (gpu) => gpu.host_id, (gpu) => gpu.model, (gpu) => gpu.overall_score,
+  (gpu) => gpu.thermal_score, (gpu) => gpu.memory_score, (gpu) => gpu.power_score, (gpu) => gpu.band,
+  (gpu) => gpu.risk_score, (gpu) => gpu.failure_probability_30d, (gpu) => gpu.action,
+  (gpu) => gpu.alerts.length, (gpu) => gpu.last_seen,
+];
+
 function gpuRow(gpu) {
-  const alerts = gpu.alerts.map((alert) => alert.rule).join(", ");
+  const alerts = rules(gpu);
   return row([
-    cell(gpu.gpu_id),
+    cell(gpu.gpu_id, "", () => showDetails(gpu.gpu_id)),
     cell(gpu.host_id),
     cell(gpu.model),
     cell(gpu.overall_score, gpu.band),
@@ -89,24 +113,108 @@ async function get(path) {
   return response.json();
 }
 
-async function refresh() {
-  const trouble = document.getElementById("trouble");
+// What is not known comes last, whichever way is sorted.
+function sorted(gpus) {
+  const { column, descending } = state.sort;
+  if (column === null) return gpus;
+  const known = (value) => value !== null && value !== undefined;
+  const key = SORT_KEYS[column];
+  return [...gpus].sort((one, other) => {
+    const [left, right] = [key(one), key(other)];
+    if (!known(left) || !known(right)) return known(right) - known(left);
+    const order = left < right ? -1 : left > right ? 1 : 0;
+    return descending ? -order : order;
+  });
+}
+
+function matches(gpu, word) {
+  return [gpu.gpu_id, gpu.host_id, gpu.model, rules(gpu)].some((text) => text && text.toLowerCase().includes(word));
+}
+
+function showGpus() {
+  const word = document.getElementById("filter").value.trim().toLowerCase();
+  const shown = sorted(word ? state.gpus.filter((gpu) => matches(gpu, word)) : state.gpus);
+  fill("gpus", shown.map(gpuRow));
+  note("gpus-note", shown.length, state.count, "GPUs");
+}
+
+function showAlerts(open) {
+  const alerts = open.alerts.slice(0, SHOWN_ALERTS);
+  fill("alerts", alerts.map(alertRow));
+  note("alerts-note", alerts.length, open.count, "alerts");
+}
+
+// What is shown stays, and is said to be old.
+function trouble(part, text) {
+  state.troubles[part] = text;
+  const element = document.getElementById("trouble");
+  element.textContent = Object.values(state.troubles).filter(Boolean).join("; ");
+  element.hidden = element.textContent === "";
+}
+
+async function showDetails(gpuId) {
+  const details = document.getElementById("details");
+  document.getElementById("details-title").textContent = gpuId;
   try {
-    const [fleet, open] = await Promise.all([get("/gpus/?sort=worst&limit=" + SHOWN_GPUS), get("/alerts/")]);
-    const alerts = open.alerts.slice(0, SHOWN_ALERTS);
-    fill("alerts", alerts.map(alertRow));
-    note("alerts-note", alerts.length, open.count, "alerts");
-    fill("gpus", fleet.gpus.map(gpuRow));
-    note("gpus-note", fleet.gpus.length, fleet.count, "GPUs");
+    const found = await get("/gpus/" + encodeURIComponent(gpuId) + "/explain/");
+    document.getElementById("details-text").textContent = JSON.stringify(found, null, 2);
+  } catch (error) {
+    document.getElementById("details-text").textContent = error.message;
+  }
+  details.hidden = false;
+}
+
+function sortBy(column) {
+  const same = state.sort.column === column;
+  state.sort = { column, descending: same && !state.sort.descending };
+  document.querySelectorAll("#gpus thead th").forEach((head, index) => {
+    head.ariaSort = index !== column ? "none" : state.sort.descending ? "descending" : "ascending";
+  });
+  showGpus();
+}
+
+function prepare() {
+  document.querySelectorAll("#gpus thead th").forEach((head, index) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = head.textContent;
+    button.addEventListener("click", () => sortBy(index));
+    head.replaceChildren(button);
+  });
+  document.getElementById("filter").addEventListener("input", showGpus);
+  document.getElementById("details-close").addEventListener("click", () => {
+    document.getElementById("details").hidden = true;
+  });
+}
+
+function listen() {
+  const events = new EventSource("/events/");
+  events.addEventListener("alerts", (event) => {
+    showAlerts(JSON.parse(event.data));
+    trouble("alerts", "");
+  });
+  // The browser connects again by itself, but for what the server refused.
+  events.addEventListener("error", () => {
+    trouble("alerts", "alerts are not live: no connection");
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, REFRESH_MILLISECONDS);
+  });
+}
+
+async function refresh() {
+  try {
+    const fleet = await get("/gpus/?sort=worst&limit=" + SHOWN_GPUS);
+    state.gpus = fleet.gpus;
+    state.count = fleet.count;
+    showGpus();
     document.getElementById("summary").textContent = summaryText(fleet.summary);
     document.getElementById("simulated").hidden = !fleet.summary.simulated;
-    trouble.hidden = true;
+    trouble("gpus", "");
   } catch (error) {
-    // What is shown stays, and is said to be old.
-    trouble.textContent = "not refreshed since an error: " + error.message;
-    trouble.hidden = false;
+    trouble("gpus", "not refreshed since an error: " + error.message);
   }
   setTimeout(refresh, REFRESH_MILLISECONDS);
 }
 
+prepare();
+listen();
 refresh();

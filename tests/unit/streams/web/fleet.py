@@ -128,6 +128,6 @@ async def client_of(
         readiness=lambda: Readiness(ready, {"tables_restored": ready}),
         telemetry=telemetry,
         gate=gate,
-    ).add_to(app.router)
+    ).add_to(app)
     async with TestClient(TestServer(app)) as client:
         yield client

@@ -61,6 +61,7 @@ async def test_probes_and_the_form_need_none() -> None:
     async with client_of(tables(), token=TOKEN) as client:
         for path in ("/healthz", "/readyz", "/login/", "/page.css"):
             assert (await client.get(path)).status == 200
+        assert (await client.get("/favicon.ico")).status == 204
 
 
 async def test_a_browser_is_sent_to_the_form_and_gets_a_cookie_that_is_not_the_token() -> None:

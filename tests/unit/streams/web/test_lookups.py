@@ -138,7 +138,7 @@ async def test_recommendations_by_margin_and_by_action() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
-        ("GET", "/events/", 404),
+        ("POST", "/events/", 405),
         ("GET", "/ledger/", 404),
         ("GET", "/table/", 404),
         ("GET", "/router/", 404),
