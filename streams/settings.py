@@ -87,7 +87,11 @@ class Settings(BaseSettings):
     )
 
     checkpoint_interval_seconds: float = Field(default=1.0, gt=0, description="Longest time between checkpoints")
-    status_records_per_second: float = Field(default=300.0, gt=0, description="Fleet-wide thinning of gpu-status")
+    status_records_per_second: float = Field(
+        default=300.0,
+        gt=0,
+        description="Fleet-wide thinning of gpu-status; a GPU that reports has one a minute all the same",
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="Form of the log lines")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged")
 

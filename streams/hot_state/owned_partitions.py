@@ -15,6 +15,7 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from agents.ports import Chunk, Clock, PartitionLogic
+from schemas.errors import ShutdownError
 from streams.hot_state.partition_runner import Observer, PartitionRunner
 from streams.hot_state.table import HotTable
 from streams.settings import Settings
@@ -124,7 +125,11 @@ class OwnedPartitions:
             consumer.keep_positions(self.positions)
             name = self._settings.topic(self._topic)
             owned = sorted(tp.partition for tp in consumer.assignment() if tp.topic == name)
-            partitions = consumer.topic_partitions(name) or 0
+            partitions = consumer.topic_partitions(name)
+            if partitions is None:
+                if owned:  # the group could give them away, so the next start knows them
+                    self._app.fail(ShutdownError(f"the number of partitions of {name} is not known yet"))
+                return
             runners = {partition: self._runner(partition, partitions) for partition in owned}
             try:
                 async with asyncio.TaskGroup() as group:

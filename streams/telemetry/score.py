@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from agents.ports import Output
 from agents.score.options import Counts
@@ -25,7 +26,8 @@ class ScoreMetrics:
     def __init__(self, telemetry: Telemetry, *, every_seconds: float = 1.0) -> None:
         self._telemetry = telemetry
         self._every_seconds = every_seconds
-        self._logics: dict[int, ScorePartition] = {}
+        # Weakly: a partition is watched before it is owned, while its state is read, and its states are gone with it.
+        self._logics: WeakValueDictionary[int, ScorePartition] = WeakValueDictionary()
 
     def chunk(self, records: int, elapsed_seconds: float) -> None:
         """Count a chunk, and its mean step."""
@@ -51,10 +53,10 @@ class ScoreMetrics:
         """Bring the metrics up to date, for ever."""
         while True:
             await asyncio.sleep(self._every_seconds)
-            self._logics = {one: logic for one, logic in self._logics.items() if one in owned.runners}
-            self._telemetry.gpus.set(sum(len(logic.states) for logic in self._logics.values()))
+            logics = [logic for partition, logic in self._logics.items() if partition in owned.runners]
+            self._telemetry.gpus.set(sum(len(logic.states) for logic in logics))
             self._telemetry.set_lag(METRICS_RAW, owned.lags())
-            for logic in self._logics.values():
+            for logic in logics:
                 counts, logic.counts = logic.counts, Counts()
                 self._telemetry.late_samples.inc(counts.late)
                 self._telemetry.count_dead_letters(counts.dead)

@@ -191,6 +191,14 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
         state = self._state(tp)
         return (state.highwater or 0) if state is not None else 0
 
+    def topic_partitions(self, topic: str) -> int | None:
+        """Return the number of partitions of ``topic`` (the broker's name); None where the client knows it not.
+
+        Faust asks the group's coordinator, whose notes a worker that joins a rebalance under way has not yet.
+        """
+        found = self._consumer.partitions_for_topic(topic) if self._consumer is not None else None
+        return len(found) if found else None
+
     def _state(self, tp: TP) -> Any:
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None

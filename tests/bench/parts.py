@@ -1,138 +1,131 @@
-"""The cost of each part of the step, in microseconds a message, best of several rounds."""
+"""What each part of the step takes while role score's loop runs it, as a share and in microseconds a message.
+
+Parts that are run by themselves, over the same few states, are faster than in the stream: all that they touch lies in
+the core's cache. Here the loop runs twice, chunk by chunk in turn: under a stopwatch around each part for the shares,
+and without for the time.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from time import perf_counter
+from typing import Any, Final, NamedTuple
 
-from agents.score.bundles import Bundles, NoInputs
-from agents.score.step import step
+import agents.score.partition
 from models.alerts import lifecycle, rules, xid
 from models.economics import policy
-from models.gpu import packing
 from models.gpu.state import GpuState
 from models.health import evidence, overall
-from models.health.profile import Profile
 from models.risk import serving
-from schemas.raw import decode
-from schemas.sample import Sample, to_sample
+from schemas.shapes import Shapes
+from tests.bench.contenders.in_memory import PartitionLoop
 from tests.bench.messages import fleet
 
-ROUNDS = 3
+_PARTS: Final[dict[str, tuple[tuple[Any, str], ...]]] = {
+    "decode": ((Shapes, "decode"),),
+    "names, units, blanks": ((agents.score.partition, "to_sample"),),
+    "state": ((GpuState, "update"),),
+    "evidence and scores": ((evidence, "observe"), (overall, "score")),
+    "risk": ((serving, "assess"),),
+    "rules and deadlines": ((lifecycle, "due"), (xid, "take_events"), (rules, "evaluate")),
+    "advice": ((policy, "advise"),),
+    "status": ((agents.score.partition, "is_news"), (agents.score.partition, "gpu_status")),
+}
+LOOP: Final = "the loop, and records"
+WHOLE: Final = "whole"
+_APPEND_TIME_MS: Final = 1_780_000_000_000
+_CHUNK_MS: Final = 50
+_CALIBRATION_CALLS: Final = 20_000
+_FIRST_TICKS: Final = 3
 
 
-def microseconds(work: Callable[[], object], count: int) -> float:
-    """Return the time of one of ``count`` items of ``work``, best of ROUNDS."""
-    best = float("inf")
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-    return best / count * 1e6
+class Cost(NamedTuple):
+    """Of one message, and of the whole."""
+
+    microseconds: float
+    share: float
 
 
-def measure(kind: str, gpus: int = 50, ticks: int = 200) -> dict[str, float]:
-    """Return the microseconds of each part for messages of ``kind`` (``guide`` or ``ours``).
+class _Stopwatches:
+    """Adds up the time within each part, less that of a part within it."""
 
-    Evidence and scores, risk and advice are the cost of one computation, which few messages need.
-    """
-    values = [value for _, value in fleet(kind, gpus, ticks)]
-    bundles = Bundles(NoInputs())
-    count = len(values)
-    raws = [decode(value) for value in values]
-    samples = [to_sample(raw, 0.0) for raw in raws]
-    for sample in samples:
-        sample.append_time = sample.time
-    bundle = bundles.at(samples[0].time)
-    warm = _states(samples[: gpus * 20], bundles)
-    parts = {
-        "decode": microseconds(lambda: _each(decode, values), count),
-        "names, units, blanks": microseconds(lambda: _each(lambda raw: to_sample(raw, 0.0), raws), count),
-    }
-    parts["state"] = _update_cost(samples, gpus)
-    last = list(warm.values())
-    sample_of = {sample.gpu_id: sample for sample in samples[gpus * 19 : gpus * 20]}
-    pairs = [(state, sample_of[state.gpu_id]) for state in last] * 40
-    scores = last[0].scores
-    risk = last[0].risk
-    assert scores is not None
-    assert risk is not None
-    held = [(state, state.steady) for state, _ in pairs if state.steady is not None]
-    parts["whether they can have moved"] = microseconds(
-        lambda: [bounds.holds(state, bundle) for state, bounds in held], len(held)
-    )
-    parts["evidence and scores"] = microseconds(
-        lambda: [_judge(state, bundle.profile) for state, _ in pairs], len(pairs)
-    )
-    parts["risk"] = microseconds(
-        lambda: [serving.assess(state, bundle.risk_model, bundle.profile) for state, _ in pairs], len(pairs)
-    )
-    parts["rules and deadlines"] = microseconds(
-        lambda: (
-            [
-                (
-                    lifecycle.due(state, event_time=state.time, clock=state.append_time, rules=bundle.rules),
-                    xid.take_events(state, sample, bundle.catalogue, taken=True),
-                    rules.evaluate(state, sample, scores, risk, bundle.rules, (), taken=True),
-                )
-                for state, sample in pairs
-            ]
-        ),
-        len(pairs),
-    )
-    parts["advice"] = microseconds(
-        lambda: [policy.advise(state, scores, risk, bundle.prices, None) for state, _ in pairs], len(pairs)
-    )
-    parts["pack the hot record"] = microseconds(lambda: [packing.pack_hot(state) for state, _ in pairs], len(pairs))
-    parts["whole step"] = _step_cost(values, samples, gpus, bundles)
-    return parts
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.calls: dict[str, int] = {}
+        self._inner = 0.0
+
+    def around(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``function`` under the stopwatch of ``part``."""
+        seconds, calls = self.seconds, self.calls
+        seconds.setdefault(part, 0.0)
+        calls.setdefault(part, 0)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            outer, self._inner = self._inner, 0.0
+            began = perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                took = perf_counter() - began
+                seconds[part] += took - self._inner
+                calls[part] += 1
+                self._inner = outer + took
+
+        return timed
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Put the stopwatches around all parts while the block runs."""
+        known = {(owner, name): getattr(owner, name) for places in _PARTS.values() for owner, name in places}
+        for part, places in _PARTS.items():
+            for owner, name in places:
+                setattr(owner, name, self.around(part, known[owner, name]))
+        try:
+            yield
+        finally:
+            for (owner, name), function in known.items():
+                setattr(owner, name, function)
 
 
-def _judge(state: GpuState, profile: Profile) -> overall.Scores:
-    evidence.observe(state, profile)
-    return overall.score(state, profile)
+def _stopwatch_seconds() -> tuple[float, float]:
+    """Return what one stopwatch adds to a call, and the part of that which it counts as the call's."""
+    watches = _Stopwatches()
+    bare: Callable[..., Any] = lambda: None  # noqa: E731
+    timed = watches.around("", bare)
+
+    def loop(function: Callable[..., Any]) -> float:
+        began = perf_counter()
+        for _ in range(_CALIBRATION_CALLS):
+            function()
+        return (perf_counter() - began) / _CALIBRATION_CALLS
+
+    alone = min(loop(bare) for _ in range(3))
+    added = min(loop(timed) for _ in range(3)) - alone
+    counted = watches.seconds[""] / watches.calls[""] - alone
+    return added, max(0.0, counted)
 
 
-def _each(function: Callable[[Any], Any], items: Sequence[Any]) -> None:
-    for item in items:
-        function(item)
-
-
-def _states(samples: Sequence[Sample], bundles: Bundles) -> dict[str, GpuState]:
-    states: dict[str, GpuState] = {}
-    for sample in samples:
-        state = states.get(sample.gpu_id) or GpuState(sample.gpu_id, sample.host_id)
-        states[sample.gpu_id] = state
-        step(state, sample, bundles.at(sample.time), bundles.asset)
-    return states
-
-
-def _update_cost(samples: Sequence[Sample], gpus: int) -> float:
-    best = float("inf")
-    for _ in range(ROUNDS):
-        states: dict[str, GpuState] = {}
-        for sample in samples[:gpus]:
-            states[sample.gpu_id] = GpuState(sample.gpu_id, sample.host_id)
-            states[sample.gpu_id].update(sample)
-        start = time.perf_counter()
-        for sample in samples[gpus:]:
-            states[sample.gpu_id].update(sample)
-        best = min(best, time.perf_counter() - start)
-    return best / (len(samples) - gpus) * 1e6
-
-
-def _step_cost(values: Sequence[bytes], samples: Sequence[Sample], gpus: int, bundles: Bundles) -> float:
-    """Return the step as a stream runs it: decode to rules; the first minute of each GPU is not counted."""
-    warm_up = gpus * 6
-    best = float("inf")
-    for _ in range(ROUNDS):
-        states = _states(samples[:warm_up], bundles)
-        start = time.perf_counter()
-        for index in range(warm_up, len(values)):
-            raw = decode(values[index])
-            state = states[raw.gpu_id]
-            sample = to_sample(raw, samples[index].time)
-            step(state, sample, bundles.at(sample.time), bundles.asset)
-        best = min(best, time.perf_counter() - start)
-    return best / (len(values) - warm_up) * 1e6
+def measure(kind: str, gpus: int = 500, ticks: int = 40) -> dict[str, Cost]:
+    """Return the cost of each part for messages of ``kind`` (``guide`` or ``ours``), in one partition."""
+    added, counted = _stopwatch_seconds()
+    watches, timed, plain = _Stopwatches(), PartitionLoop(1), PartitionLoop(1)
+    stream = fleet(kind, gpus, ticks)
+    time_ms = _APPEND_TIME_MS
+    for tick in range(ticks):
+        if tick == _FIRST_TICKS:  # a GPU's first samples have much to publish
+            plain.seconds = timed.seconds = 0.0
+            watches = _Stopwatches()
+        some = list(islice(stream, gpus))
+        time_ms += _CHUNK_MS
+        plain.take(0, some, time_ms)
+        with watches.installed():
+            timed.take(0, some, time_ms)
+    messages = gpus * (ticks - _FIRST_TICKS)
+    inside = {part: max(0.0, watches.seconds[part] - watches.calls[part] * counted) for part in _PARTS}
+    whole = max(sum(inside.values()), timed.seconds - sum(watches.calls.values()) * added)
+    shares = {part: seconds / whole for part, seconds in inside.items()}
+    shares[LOOP] = 1.0 - sum(shares.values())
+    a_message = plain.seconds / messages * 1e6
+    return {part: Cost(share * a_message, share) for part, share in {**shares, WHOLE: 1.0}.items()}

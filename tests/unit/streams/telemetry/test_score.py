@@ -19,10 +19,14 @@ def text(telemetry: Telemetry) -> str:
     return telemetry.exposition().decode()
 
 
+class Measured(SimpleNamespace):
+    """A namespace that can be referred to weakly."""
+
+
 def logic(partition: int, gpus: int, counts: Counts) -> ScorePartition:
     """Return as much of a partition's logic as is measured."""
     states = {f"GPU-{partition}-{number}": None for number in range(gpus)}
-    return cast(ScorePartition, SimpleNamespace(partition=partition, states=states, counts=counts))
+    return cast(ScorePartition, Measured(partition=partition, states=states, counts=counts))
 
 
 def owning(lags: dict[int, int]) -> OwnedPartitions:
@@ -71,10 +75,10 @@ async def test_what_a_partition_counted_is_told_once() -> None:
     counts.dead["not_json"] = 2
     watched = logic(0, 4, counts)
     assert metrics.watch(watched) is watched
-    metrics.watch(logic(1, 5, Counts(late=1)))
+    other = metrics.watch(logic(1, 5, Counts(late=1)))
     owned = owning({0: 7, 1: 0})
     await followed(metrics, owned)
-    assert watched.counts == Counts()
+    assert watched.counts == other.counts == Counts()
     assert "gpu_health_gpus 9.0" in text(telemetry)
     assert "gpu_health_late_samples_total 4.0" in text(telemetry)
     assert 'gpu_health_dead_letters_total{reason="not_json"} 2.0' in text(telemetry)
@@ -84,20 +88,32 @@ async def test_what_a_partition_counted_is_told_once() -> None:
 async def test_a_partition_given_up_is_counted_no_more() -> None:
     telemetry = Telemetry("score")
     metrics = ScoreMetrics(telemetry, every_seconds=0.01)
-    metrics.watch(logic(0, 4, Counts()))
+    kept = metrics.watch(logic(0, 4, Counts()))
     gone = logic(1, 5, Counts(late=1))
     metrics.watch(gone)
     await followed(metrics, owning({0: 0}))
     assert "gpu_health_gpus 4.0" in text(telemetry)
     assert "gpu_health_late_samples_total 0.0" in text(telemetry)
-    assert gone.counts.late == 1
+    assert (kept.counts.late, gone.counts.late) == (0, 1)
+
+
+async def test_a_partition_whose_state_is_still_read_is_counted_once_it_is_owned() -> None:
+    telemetry = Telemetry("score")
+    metrics = ScoreMetrics(telemetry, every_seconds=0.01)
+    opening = metrics.watch(logic(0, 4, Counts(late=1)))
+    await followed(metrics, owning({}))
+    assert "gpu_health_gpus 0.0" in text(telemetry)
+    await followed(metrics, owning({0: 0}))
+    assert "gpu_health_gpus 4.0" in text(telemetry)
+    assert opening.counts == Counts()
 
 
 async def test_a_partition_that_comes_back_is_counted_by_its_new_logic() -> None:
     telemetry = Telemetry("score")
     metrics = ScoreMetrics(telemetry, every_seconds=0.01)
-    metrics.watch(logic(0, 4, Counts(late=1)))
-    metrics.watch(logic(0, 6, Counts(late=2)))
+    before, after = logic(0, 4, Counts(late=1)), logic(0, 6, Counts(late=2))
+    metrics.watch(before)
+    metrics.watch(after)
     await followed(metrics, owning({0: 0}))
     assert "gpu_health_gpus 6.0" in text(telemetry)
     assert "gpu_health_late_samples_total 2.0" in text(telemetry)
