@@ -21,13 +21,24 @@ from schemas.raw import decode
 from schemas.sample import to_sample
 from schemas.times import format_time
 from schemas.topics import METRICS_RAW
-from streams.db.copy import DATABASE_ERRORS, DatabaseUnavailable, RowRefused, days_of, sort_error, store_rows
+from streams.db.copy import (
+    DATABASE_ERRORS,
+    BatchTooLarge,
+    DatabaseUnavailable,
+    RowRefused,
+    RowsMissing,
+    days_of,
+    sort_error,
+    store_rows,
+)
 from streams.db.files import queries
 from streams.db.pool import Connection, connect
 
 log = logging.getLogger(__name__)
 
 Position = tuple[str, int]
+# Rows of one transaction, until the database is too slow for as many.
+LARGEST_BATCH: Final = 10_000
 _DEAD_LETTERS: Final = next(RowMaker(t) for t in EVENT_TABLES if t.record is DeadLetter)
 
 
@@ -56,6 +67,14 @@ class Writer:
         How long plain PostgreSQL keeps raw rows: younger days get a partition each.
     monotonic
         Clock for :meth:`age_seconds`.
+
+    Attributes
+    ----------
+    given, stored
+        Rows handed to the database and rows that are new in it, by table; the others were there already (counted
+        in ``duplicates``), refused (``refused``), or still wait.
+    unreadable
+        Records that are no rows, by topic.
     """
 
     def __init__(self, dsn: str, raw_retention: timedelta, monotonic: Callable[[], float]) -> None:
@@ -70,7 +89,10 @@ class Writer:
         self._connection: Connection | None = None
         self._is_plain = False
         self._days: set[date] = set()
+        self._batch_rows = LARGEST_BATCH
+        self.given: Counter[str] = Counter()
         self.stored: Counter[str] = Counter()
+        self.duplicates: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
@@ -119,29 +141,51 @@ class Writer:
             Part or nothing was stored; all offsets still wait, so call again later.
         """
         offsets = dict(self._offsets)
-        for table in list(self._rows):
-            await self._store(table, self._rows[table])
-            del self._rows[table]
+        try:
+            for table in list(self._rows):
+                await self._store(table, self._rows[table])
+                del self._rows[table]
+        except DatabaseUnavailable:
+            # Also a healthy connection goes: after a failover it may lead to a server that takes no rows any more.
+            await self._disconnect()
+            raise
         self._offsets.clear()
         self._oldest = None
         return offsets
 
-    async def _store(self, table: str, rows: Sequence[tuple[Record, tuple[Any, ...]]]) -> None:
+    async def _store(self, table: str, rows: list[tuple[Record, tuple[Any, ...]]]) -> None:
+        """Store ``rows``, and take out of the list what is safe."""
         connection = await self._connected()
         if table == METRICS_TABLE and self._is_plain:
             await self._ensure_days(connection, days_of(values for _, values in rows))
+        while rows:
+            batch = rows[: self._batch_rows]
+            try:
+                await self._store_batch(connection, table, batch)
+            except (BatchTooLarge, RowsMissing):
+                self._batch_rows = max(1, len(batch) // 2)
+                raise
+            del rows[: len(batch)]
+            self._batch_rows = min(2 * self._batch_rows, LARGEST_BATCH)
+
+    async def _store_batch(
+        self, connection: Connection, table: str, rows: Sequence[tuple[Record, tuple[Any, ...]]]
+    ) -> None:
         batches = [rows]
         while batches:
             batch = batches.pop()
             try:
-                await store_rows(connection, table, [values for _, values in batch])
-                self.stored[table] += len(batch)
+                stored = await store_rows(connection, table, [values for _, values in batch])
             except RowRefused as error:
                 if len(batch) == 1:
                     await self._refuse(connection, table, batch[0][0], str(error))
                 else:
                     half = len(batch) // 2
                     batches += [batch[half:], batch[:half]]
+            else:
+                self.given[table] += len(batch)
+                self.stored[table] += stored
+                self.duplicates[table] += len(batch) - stored
 
     async def _refuse(self, connection: Connection, table: str, record: Record, error: str) -> None:
         """One row that the database will never take: keep the record as a dead letter, and go on."""
@@ -170,10 +214,12 @@ class Writer:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             try:
-                self._connection = await connect(self._dsn)
+                self._connection = await connect(self._dsn, writable=True)
                 self._is_plain = await queries("writes").is_plain(self._connection)
+                if not self._is_plain:
+                    await self._connection.execute(queries("writes").allow_decompression.sql)
             except DATABASE_ERRORS as error:
-                raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+                raise DatabaseUnavailable(str(sort_error(error))) from error
             self._days.clear()
         return self._connection
 
@@ -199,4 +245,10 @@ class Writer:
         self.drop()
         if self._connection is not None and not self._connection.is_closed():
             await self._connection.close()
+        self._connection = None
+
+    async def _disconnect(self) -> None:
+        """Cut the connection off; its server may be too ill for a farewell."""
+        if self._connection is not None:
+            self._connection.terminate()
         self._connection = None

@@ -88,6 +88,12 @@ class Telemetry:
         )
         self.gpus = Gauge("gpu_health_gpus", "GPUs whose state this process holds", registry=registry)
         self.rows = Counter("gpu_health_rows_written", "Database rows, by table", ["table"], registry=registry)
+        self.rows_given = Counter(
+            "gpu_health_rows_given",
+            "Rows handed to the database, by table; those not written were there already",
+            ["table"],
+            registry=registry,
+        )
         self.flush_seconds = Histogram(
             "gpu_health_flush_seconds",
             "Time of a batch's write to the database",
