@@ -126,7 +126,7 @@ async def test_minutes_whose_raw_rows_are_gone_keep_what_they_had(
 async def test_the_guides_columns_are_there_by_their_names(writer: Writer, database: Connection) -> None:
     for second, corrected in ((0, 7.0), (30, 9.0)):
         values = {"DCGM_FI_DEV_POWER_USAGE": 300.0 + second, "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL": corrected - 7.0}
-        writer.add(sample(0, second, corrected, **values))
+        writer.add(sample(0, second, corrected, "GPU-1", **values))
     await writer.flush()
     await refresh_minutes(database, datetime.now(UTC))
     found = await minutes(

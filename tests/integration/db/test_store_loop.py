@@ -241,3 +241,21 @@ async def test_the_role_runs_as_a_faust_app_and_leaves_in_order(
     assert worker.returncode == 0, output.decode()
     assert b"Traceback" not in output
     assert await committed(settings, METRICS_RAW) == 100
+
+
+async def test_an_error_of_the_program_ends_the_maintenance(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [OSError("away"), TypeError("a wrong argument")]
+
+    async def broken(*_: object) -> None:
+        raise faults.pop(0)
+
+    async def sleep(_: float) -> None:
+        return None
+
+    await migrate(settings)
+    monkeypatch.setattr("streams.roles.store_loop.maintain", broken)
+    with pytest.raises(TypeError, match="a wrong argument"):
+        await StoreLoop(settings, lambda: False, Telemetry("store")).maintain(sleep)
+    assert faults == []
