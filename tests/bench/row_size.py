@@ -93,7 +93,7 @@ async def measure(server: str, full: bool) -> tuple[float, float, float, float |
     writer = Writer(dsn, timedelta(days=36_500), time.monotonic)
     started = time.perf_counter()
     for offset, value in enumerate(messages(full)):
-        writer.add(Record(METRICS_RAW, 0, offset, 1_780_000_000_000, None, value))
+        writer.add(Record(METRICS_RAW, 0, offset, int(1000 * time.time()), None, value))
         if writer.pending == 5_000:
             await writer.flush()
     await writer.flush()
@@ -112,7 +112,7 @@ async def measure(server: str, full: bool) -> tuple[float, float, float, float |
     else:
         heap, total = await _sizes(
             database,
-            "SELECT sum(table_bytes + toast_bytes), sum(total_bytes) FROM chunks_detailed_size('gpu_health_metrics')",
+            "SELECT sum(table_bytes + coalesce(toast_bytes, 0)), sum(total_bytes) FROM chunks_detailed_size('gpu_health_metrics')",
         )
         await database.fetch("SELECT compress_chunk(c) FROM show_chunks('gpu_health_metrics') c")
         compressed = float(await database.fetchval("SELECT hypertable_size('gpu_health_metrics')")) / rows

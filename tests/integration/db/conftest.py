@@ -52,6 +52,7 @@ class Databases:
             await database.execute(
                 "SELECT gpu_drop_partitions('gpu_health_metrics', now() + INTERVAL '9 days', NULL)"
             )
+            await database.execute("DELETE FROM gpu_health_metrics_default")
         assert await database.fetchval("SELECT count(*) FROM gpu_health_metrics") == 0
 
     async def drop(self, dsn: str) -> None:

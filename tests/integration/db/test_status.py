@@ -21,7 +21,7 @@ async def test_estimated_rows_are_the_rows(
     writer: Writer, database: Connection, migrated: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(300):
-        writer.add(raw(NOW - timedelta(seconds=600 * number)))  # over three days
+        writer.add(raw(NOW - timedelta(seconds=200 * number)))  # too young for compression
     await writer.flush()
     await database.execute("ANALYZE")
     monkeypatch.setattr(reporting, "_COUNTED_BYTES", 0)
@@ -29,7 +29,7 @@ async def test_estimated_rows_are_the_rows(
     tables = {table["name"]: table for table in metrics.tables}
     found = tables["gpu_health_metrics"]
     assert (found["rows"], found["rows_estimated"]) == (300, True)
-    assert found["partitions"] >= 3
+    assert found["partitions"] >= 1
     assert found["size_bytes"] > 0
 
 
