@@ -49,7 +49,7 @@ _BLANK = [signal.name for signal in SIGNALS if signal.name.startswith("nvlink_")
 def messages(full: bool) -> Iterator[bytes]:
     """Yield one message a GPU and tick, as the guide sends it or with every signal, 18 links and labels."""
     chance = random.Random(1)
-    start = datetime(2026, 2, 9, tzinfo=UTC)
+    start = datetime.now(UTC) - timedelta(hours=2)  # too young for the policy of compression
     for tick in range(TICKS):
         at = start + timedelta(seconds=tick * INTERVAL_SECONDS, microseconds=chance.randrange(1000))
         for gpu in range(GPUS):
@@ -112,7 +112,8 @@ async def measure(server: str, full: bool) -> tuple[float, float, float, float |
     else:
         heap, total = await _sizes(
             database,
-            "SELECT sum(table_bytes + coalesce(toast_bytes, 0)), sum(total_bytes) FROM chunks_detailed_size('gpu_health_metrics')",
+            "SELECT sum(table_bytes + coalesce(toast_bytes, 0)), sum(total_bytes) "
+            "FROM chunks_detailed_size('gpu_health_metrics')",
         )
         await database.fetch("SELECT compress_chunk(c) FROM show_chunks('gpu_health_metrics') c")
         compressed = float(await database.fetchval("SELECT hypertable_size('gpu_health_metrics')")) / rows
