@@ -103,7 +103,7 @@ async def measure(server: str, full: bool) -> tuple[float, float, float, float |
     rows = await database.fetchval("SELECT count(*) FROM gpu_health_metrics")
     assert rows == GPUS * TICKS
     compressed = None
-    if await database.fetchval("SELECT to_regproc('create_hypertable') IS NULL"):
+    if await database.fetchval("SELECT to_regproc('gpu_ensure_partitions') IS NOT NULL"):
         heap, total = await _sizes(
             database,
             "SELECT sum(pg_table_size(relid)), sum(pg_total_relation_size(relid)) "
