@@ -170,6 +170,11 @@ async def test_commands(database_settings: Settings, databases: Databases, tmp_p
     plain, timescale = settings.plain_raw_retention_days, settings.raw_retention_days
     assert tables["gpu_health_metrics"]["retention_days"] == (plain if databases.kind == "plain" else timescale)
     assert assets["tables"][0]["rows"] == 4
+    code, _, errors = await gpu_health(settings, "db", "grant", "nobody-here", "--as", "reader")
+    assert code == 1
+    assert "CREATE ROLE" in errors
+    code, output, _ = await gpu_health(settings, "db", "grant", "postgres", "--as", "reader", "--as", "writer")
+    assert (code, output[:30]) == (0, "postgres is writer, reader in ")
 
 
 async def test_a_database_that_is_away_is_one_line(database_settings: Settings, tmp_path: Path) -> None:
