@@ -22,19 +22,12 @@ DELETE FROM gpu_raw_events WHERE appended_at < :oldest;
 -- name: drop_events()#
 DELETE FROM {table} WHERE "{time}" < $1;
 
--- name: touched_minutes(up_to)
-SELECT mark, date_trunc('hour', bucket, 'UTC') AS hour, bucket FROM gpu_minutes_touched
-WHERE bucket < :up_to ORDER BY mark LIMIT 100000;
-
--- name: forget_marks(marks)!
-DELETE FROM gpu_minutes_touched WHERE mark = ANY (:marks);
-
--- name: refresh_aggregate()#
-CALL refresh_continuous_aggregate('gpu_metrics_1min_base', {start}::timestamptz, {end}::timestamptz);
-
 -- name: set_policies()#
 SELECT remove_retention_policy('gpu_health_metrics', if_exists => true);
 SELECT add_retention_policy('gpu_health_metrics', INTERVAL '{raw_days} days');
 SELECT remove_retention_policy('gpu_metrics_1min_base', if_exists => true);
 SELECT add_retention_policy('gpu_metrics_1min_base', INTERVAL '{minute_days} days');
-SELECT add_compression_policy('gpu_health_metrics', INTERVAL '1 day', if_not_exists => true);
+SELECT remove_compression_policy('gpu_health_metrics', if_exists => true);
+SELECT add_compression_policy('gpu_health_metrics', INTERVAL '18 hours', schedule_interval => INTERVAL '1 hour');
+SELECT remove_compression_policy('gpu_metrics_1min_base', if_exists => true);
+SELECT add_compression_policy('gpu_metrics_1min_base', INTERVAL '1 day', schedule_interval => INTERVAL '1 hour');

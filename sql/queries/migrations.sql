@@ -35,5 +35,8 @@ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
 -- name: timescale_version()$
 SELECT extversion FROM pg_extension WHERE extname = 'timescaledb';
 
+-- name: is_read_only()$
+SELECT current_setting('transaction_read_only')::boolean;
+
 -- name: create_timescale()#
 CREATE EXTENSION IF NOT EXISTS timescaledb;

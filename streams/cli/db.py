@@ -15,6 +15,7 @@ def command() -> None:
     Example:
       gpu-health db migrate
       gpu-health db status --format json
+      gpu-health db grant grafana --as reader
     """
 
 
@@ -66,3 +67,31 @@ def status(output_format: Format) -> None:
             f"{one.size_bytes / 1e6:.1f} MB, {one.migrations_applied} migrations{missing}"
         )
     click.echo(render(rows, columns, output_format))
+
+
+@command.command()
+@click.argument("role")
+@click.option(
+    "--as",
+    "duties",
+    multiple=True,
+    required=True,
+    type=click.Choice(["writer", "maintenance", "reader", "assets"]),
+    help="What the role does; may be repeated.",
+)
+def grant(role: str, duties: tuple[str, ...]) -> None:
+    """Give an existing database ROLE the rights that its duty needs; run it as who migrates.
+
+    \b
+    Example:
+      gpu-health db grant gpu_store --as writer --as maintenance
+      gpu-health db grant grafana --as reader
+    """
+    from streams.cli._database import run
+    from streams.cli._settings import load_connected_settings
+    from streams.db.rights import DUTIES
+    from streams.db.rights import grant as give
+
+    wanted = tuple(duty for duty in DUTIES if duty in duties)
+    for database in run(give(load_connected_settings(), role, wanted)):
+        click.echo(f"{role} is {', '.join(wanted)} in {database}")

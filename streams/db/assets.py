@@ -106,7 +106,7 @@ async def known_gpus(settings: Settings) -> list[KnownGpu]:
 async def store_assets(settings: Settings, assets: Sequence[JoinedAsset]) -> None:
     """Write the assets to the asset database and to the copy beside the metrics, each in one transaction."""
     for dsn in dict.fromkeys((assets_dsn(settings), metrics_dsn(settings))):
-        connection = await connect(dsn)
+        connection = await connect(dsn, writable=True)
         try:
             await _write(connection, assets)
         finally:

@@ -17,8 +17,6 @@ MINUTE_GRACE: Final = timedelta(seconds=10)
 MINUTES_A_CALL: Final = 15
 # Deleting a day of a large fleet's events takes longer than a batch of rows may.
 TIMEOUT_SECONDS: Final = 600.0
-# The continuous aggregate's own policy looks this far back (sql/metrics/004, start_offset), less a margin.
-POLICY_WINDOW: Final = timedelta(minutes=90)
 DAYS_AHEAD: Final = 2
 
 
@@ -39,29 +37,13 @@ async def is_plain(connection: Connection) -> bool:
 async def refresh_minutes(connection: Connection, now: datetime) -> int:
     """Compute the 1-minute rows of every touched minute that is over; return how many minutes.
 
-    Idempotent; two callers at once do the work once.
+    Idempotent; two callers at once do the work once. A minute whose raw rows are gone keeps what it had.
     """
     sql = queries("maintenance")
-    if not await is_plain(connection):
-        return await _refresh_aggregate(connection, now)
     total = 0
     while minutes := await sql.refresh_minutes(connection, up_to=now - MINUTE_GRACE, minutes_limit=MINUTES_A_CALL):
         total += int(minutes)
     return total
-
-
-async def _refresh_aggregate(connection: Connection, now: datetime) -> int:
-    """Refresh the hours of the continuous aggregate that were filled after its policy had passed them."""
-    sql = queries("maintenance")
-    marks = [row async for row in sql.touched_minutes(connection, up_to=now - MINUTE_GRACE)]
-    late = sorted({row["hour"] for row in marks if row["bucket"] < now - POLICY_WINDOW})
-    for hour in late:
-        start, end = hour.isoformat(), (hour + timedelta(hours=1)).isoformat()
-        # The procedure takes neither a transaction nor parameters; both values are times made here.
-        await connection.execute(sql.refresh_aggregate.sql.format(start=f"'{start}'", end=f"'{end}'"))
-    # By mark, since one with a lower number may become visible only now.
-    await sql.forget_marks(connection, marks=[row["mark"] for row in marks])
-    return 60 * len(late)
 
 
 async def ensure_days_ahead(connection: Connection, settings: Settings, now: datetime) -> int:
@@ -118,7 +100,10 @@ async def maintain(connection: Connection, settings: Settings) -> MaintenanceRep
 
 
 async def apply_policies(connection: Connection, settings: Settings) -> None:
-    """Set TimescaleDB's retention and compression policies to the settings."""
+    """Set TimescaleDB's retention to the settings, and the compression of raw rows and minutes.
+
+    A chunk is compressed at most an hour after it is due, so a raw row waits 25 hours, a minute 49.
+    """
     text = queries("maintenance").set_policies.sql
     await connection.execute(
         text.format(raw_days=settings.raw_retention_days, minute_days=settings.minute_retention_days)

@@ -73,14 +73,14 @@ async def migrate(settings: Settings) -> MigrationReport:
     MigrationError
         A migration that was applied has another text now, or a table that one needs stayed locked.
     """
-    metrics = await connect(metrics_dsn(settings), command_timeout=None)
+    metrics = await connect(metrics_dsn(settings), command_timeout=None, writable=True)
     try:
         flavour, applied, present = await migrate_part(metrics, "metrics")
         if flavour == "timescale":
             await apply_policies(metrics, settings)
     finally:
         await metrics.close()
-    assets = await connect(assets_dsn(settings), command_timeout=None)
+    assets = await connect(assets_dsn(settings), command_timeout=None, writable=True)
     try:
         _, assets_applied, assets_present = await migrate_part(assets, "assets")
     finally:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 import msgspec
+from asyncpg.connect_utils import SessionAttribute
 
 from schemas.errors import ShutdownError
 from streams.settings import Settings
@@ -58,12 +59,26 @@ async def _prepare(connection: Connection) -> None:
     )
 
 
-async def connect(dsn: str, *, command_timeout: float | None = COMMAND_TIMEOUT_SECONDS) -> Connection:
-    """Open one connection; TLS is set in the DSN (``sslmode``, ``sslrootcert``, ``sslcert``, ``sslkey``)."""
+async def connect(
+    dsn: str, *, command_timeout: float | None = COMMAND_TIMEOUT_SECONDS, writable: bool = False
+) -> Connection:
+    """Open one connection; TLS is set in the DSN (``sslmode``, ``sslrootcert``, ``sslcert``, ``sslkey``).
+
+    Parameters
+    ----------
+    dsn
+        May name several hosts (``postgresql://user@a:5432,b:5432/metrics``): they are tried in turn.
+    command_timeout
+        Seconds that a command may take; None: any time.
+    writable
+        Whether a server that takes no writes (a standby, a primary on its way down) is passed over, whatever
+        ``target_session_attrs`` the DSN has; where no other is left, it is an error like a server that is away.
+    """
     connection: Connection = await asyncpg.connect(
         dsn,
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=command_timeout,
+        target_session_attrs=SessionAttribute.read_write if writable else None,
         server_settings={"timezone": "UTC", "application_name": "gpu-health"},
     )
     await _prepare(connection)

@@ -60,9 +60,9 @@ async def _status(connection: Connection, part: Part, tables: tuple[str, ...], s
     wanted = {m.file for m in migrations(part) if m.flavour in (None, "plain" if plain else "timescale")}
     sizes = [dict(row) async for row in sql.table_sizes(connection, names=list(tables))]
     retention = _retention_days(settings, plain)
+    chunked = {} if plain else {row["name"]: dict(row) async for row in sql.hypertables(connection)}
     for size in sizes:
-        if not plain and size["name"] == METRICS_TABLE:
-            size["size_bytes"] = await sql.hypertable_size(connection, name=METRICS_TABLE)
+        size |= chunked.get(size["name"], {})
         estimated = size.pop("estimated_rows")
         small = size["size_bytes"] < _COUNTED_BYTES
         text = sql.count_rows.sql.format(table=size["name"])

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -21,13 +22,24 @@ from schemas.sample import CLOCK_AHEAD_SECONDS, to_sample
 from schemas.shapes import Shapes
 from schemas.times import format_time
 from schemas.topics import METRICS_RAW
-from streams.db.copy import DATABASE_ERRORS, DatabaseUnavailable, RowRefused, days_of, sort_error, store_rows
+from streams.db.copy import (
+    DATABASE_ERRORS,
+    BatchTooLarge,
+    DatabaseUnavailable,
+    RowRefused,
+    RowsMissing,
+    days_of,
+    sort_error,
+    store_rows,
+)
 from streams.db.files import queries
 from streams.db.pool import Connection, connect
 
 log = logging.getLogger(__name__)
 
 Position = tuple[str, int]
+# Rows of one transaction, until the database is too slow for as many.
+LARGEST_BATCH: Final = 10_000
 _DEAD_LETTERS: Final = next(RowMaker(t) for t in EVENT_TABLES if t.record is DeadLetter)
 
 
@@ -41,6 +53,9 @@ class Record:
     time_ms: int
     key: bytes | None
     value: bytes | None
+
+
+_connect_writable: Final = partial(connect, writable=True)
 
 
 class Writer:
@@ -57,10 +72,18 @@ class Writer:
     monotonic
         Clock for :meth:`age_seconds`.
     open_connection
-        Opens a connection to ``dsn``.
+        Opens a connection that takes writes to ``dsn``.
 
-    ``given`` and ``stored`` count rows by table: what the database was given, and what it had not before; ``refused``
-    those that it will never take, ``unreadable`` records without a row by topic. The caller clears them.
+    Attributes
+    ----------
+    given, stored
+        Rows that the database was given, and those of them that are new in it, by table.
+    refused
+        Rows that it will never take, by table; each is a dead letter.
+    unreadable
+        Records that are no rows, by topic.
+
+    The caller clears the counts.
     """
 
     def __init__(
@@ -69,7 +92,7 @@ class Writer:
         raw_retention: timedelta,
         monotonic: Callable[[], float],
         *,
-        open_connection: Callable[[str], Awaitable[Connection]] = connect,
+        open_connection: Callable[[str], Awaitable[Connection]] = _connect_writable,
     ) -> None:
         self._dsn = dsn
         self._open_connection = open_connection
@@ -84,6 +107,7 @@ class Writer:
         self._connection: Connection | None = None
         self._is_plain = False
         self._days: set[date] = set()
+        self._batch_rows = LARGEST_BATCH
         self.given: Counter[str] = Counter()
         self.stored: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
@@ -135,29 +159,49 @@ class Writer:
             Part or nothing was stored; all offsets still wait, so call again later.
         """
         offsets = dict(self._offsets)
-        for table in list(self._rows):
-            await self._store(table, self._rows[table])
-            del self._rows[table]
+        try:
+            for table in list(self._rows):
+                await self._store(table, self._rows[table])
+                del self._rows[table]
+        except DatabaseUnavailable:
+            # Also a healthy connection goes: after a failover it may lead to a server that takes no rows any more.
+            await self._disconnect()
+            raise
         self._offsets.clear()
         self._oldest = None
         return offsets
 
-    async def _store(self, table: str, rows: Sequence[tuple[Record, tuple[Any, ...]]]) -> None:
+    async def _store(self, table: str, rows: list[tuple[Record, tuple[Any, ...]]]) -> None:
+        """Store ``rows``, and take out of the list what is safe."""
         connection = await self._connected()
         if table == METRICS_TABLE and self._is_plain:
             await self._ensure_days(connection, days_of(values for _, values in rows))
+        while rows:
+            batch = rows[: self._batch_rows]
+            try:
+                await self._store_batch(connection, table, batch)
+            except (BatchTooLarge, RowsMissing):
+                self._batch_rows = max(1, len(batch) // 2)
+                raise
+            del rows[: len(batch)]
+            self._batch_rows = min(2 * self._batch_rows, LARGEST_BATCH)
+
+    async def _store_batch(
+        self, connection: Connection, table: str, rows: Sequence[tuple[Record, tuple[Any, ...]]]
+    ) -> None:
         batches = [rows]
         while batches:
             batch = batches.pop()
             try:
                 stored = await store_rows(connection, table, [values for _, values in batch])
-                self._count(table, len(batch), stored)
             except RowRefused as error:
                 if len(batch) == 1:
                     await self._refuse(connection, table, batch[0][0], str(error))
                 else:
                     half = len(batch) // 2
                     batches += [batch[half:], batch[:half]]
+            else:
+                self._count(table, len(batch), stored)
 
     async def _refuse(self, connection: Connection, table: str, record: Record, error: str) -> None:
         """One row that the database will never take: keep the record as a dead letter, and go on."""
@@ -195,8 +239,10 @@ class Writer:
             try:
                 self._connection = await self._open_connection(self._dsn)
                 self._is_plain = await queries("writes").is_plain(self._connection)
+                if not self._is_plain:
+                    await self._connection.execute(queries("writes").allow_decompression.sql)
             except DATABASE_ERRORS as error:
-                raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+                raise DatabaseUnavailable(str(sort_error(error))) from error
             self._days.clear()
         return self._connection
 
@@ -222,4 +268,10 @@ class Writer:
         self.drop()
         if self._connection is not None and not self._connection.is_closed():
             await self._connection.close()
+        self._connection = None
+
+    async def _disconnect(self) -> None:
+        """Cut the connection off; its server may be too ill for a farewell."""
+        if self._connection is not None:
+            self._connection.terminate()
         self._connection = None

@@ -8,7 +8,7 @@ import asyncpg
 
 from schemas.errors import ShutdownError
 from streams.db.files import queries
-from streams.db.migrate import Part, migrations
+from streams.db.migrate import MigrationError, Part, migrations, refuse_old_timescale
 from streams.db.pool import Connection, assets_dsn, connect, metrics_dsn
 from streams.doctor.finding import Finding
 from streams.settings import Settings
@@ -50,6 +50,25 @@ async def check_databases(settings: Settings) -> list[Finding]:
 
 async def _tables(connection: Connection, part: Part) -> Finding:
     sql = queries("migrations")
+    if timescale := await sql.timescale_version(connection):
+        try:
+            refuse_old_timescale(timescale)
+        except MigrationError as error:
+            return Finding(
+                check="database",
+                state="problem",
+                what=f"{part}: rows are lost",
+                evidence=str(error),
+                repair="update TimescaleDB on the server, then: ALTER EXTENSION timescaledb UPDATE",
+            )
+    if await sql.is_read_only(connection):
+        return Finding(
+            check="database",
+            state="problem",
+            what=f"{part}: the server takes no writes",
+            evidence="transaction_read_only is on: a standby, or a primary that was told so",
+            repair=f"name the primary in GPU_HEALTH_{part.upper()}_DSN, or all hosts: postgresql://user@a:5432,b:5432/db",
+        )
     version = ".".join(str(number) for number in connection.get_server_version()[:2])
     known: dict[str, str] = {}
     if await sql.table_exists(connection):
@@ -59,7 +78,8 @@ async def _tables(connection: Connection, part: Part) -> Finding:
     wanted = [one for one in migrations(part) if one.flavour in (None, flavour)]
     missing = [one.file for one in wanted if one.file not in known]
     changed = [one.file for one in wanted if known.get(one.file, one.checksum) != one.checksum]
-    evidence = f"PostgreSQL {version}, {len(known)} migrations"
+    server = f"PostgreSQL {version}" + (f", TimescaleDB {timescale}" if timescale else "")
+    evidence = f"{server}, {len(known)} migrations"
     if changed:
         return Finding(
             check="database",

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from agents.store.rows import EVENT_TABLES
 from schemas.topics import METRICS_RAW
-from streams.db.copy import DATABASE_ERRORS, DatabaseUnavailable
+from streams.db.copy import DATABASE_ERRORS, DatabaseUnavailable, sort_error
 from streams.db.maintenance import TIMEOUT_SECONDS, maintain, refresh_minutes
 from streams.db.pool import connect, metrics_dsn
 from streams.db.writer import Position, Record, Writer
@@ -130,6 +130,7 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         """Flush and commit; while the database is away, wait with growing pauses and read nothing."""
         delay = _FIRST_DELAY_SECONDS
         outage_since: float | None = None
+        told = ""
         while True:
             async with self._lock:
                 waiting = self.writer.pending
@@ -138,6 +139,8 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
                 except DatabaseUnavailable as error:
                     if outage_since is None:
                         outage_since = time.monotonic()
+                    if str(error) != told:
+                        told = str(error)
                         log.warning("the database takes no rows, reading pauses until it does: %s", error)
                 else:
                     break
@@ -214,7 +217,9 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         retention_due = 0.0
         while not self._stopping():
             try:
-                connection = await connect(metrics_dsn(self._settings), command_timeout=TIMEOUT_SECONDS)
+                connection = await connect(
+                    metrics_dsn(self._settings), command_timeout=TIMEOUT_SECONDS, writable=True
+                )
                 try:
                     if time.monotonic() >= retention_due:
                         report = await maintain(connection, self._settings)
@@ -226,5 +231,5 @@ class StoreLoop(ConsumerRebalanceListener):  # type: ignore[misc]
                 finally:
                     await connection.close()
             except DATABASE_ERRORS as error:
-                log.warning("maintenance of the database waits: %s: %s", type(error).__name__, error)
+                log.warning("maintenance of the database waits: %s", sort_error(error))
             await sleep(MINUTES_EVERY_SECONDS)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
@@ -48,7 +49,7 @@ _BLANK = [signal.name for signal in SIGNALS if signal.name.startswith("nvlink_")
 def messages(full: bool) -> Iterator[bytes]:
     """Yield one message a GPU and tick, as the guide sends it or with every signal, 18 links and labels."""
     chance = random.Random(1)
-    start = datetime(2026, 2, 9, tzinfo=UTC)
+    start = datetime.now(UTC) - timedelta(hours=2)  # too young for the policy of compression
     for tick in range(TICKS):
         at = start + timedelta(seconds=tick * INTERVAL_SECONDS, microseconds=chance.randrange(1000))
         for gpu in range(GPUS):
@@ -79,45 +80,65 @@ def messages(full: bool) -> Iterator[bytes]:
             yield msgspec.json.encode(message)
 
 
-async def measure(server: str, full: bool) -> tuple[float, float, float]:
-    """Return bytes a row in the table and in its indexes, and rows stored a second."""
+async def measure(server: str, full: bool) -> tuple[float, float, float, float | None]:
+    """Return bytes a row in the table and in its indexes, rows stored a second, and bytes a row once compressed.
+
+    The last is None on plain PostgreSQL.
+    """
     admin = await asyncpg.connect(server)
     await admin.execute("DROP DATABASE IF EXISTS row_size")
     await admin.execute("CREATE DATABASE row_size")
-    dsn = server.replace("/postgres?", "/row_size?")
+    dsn = urlunsplit(urlsplit(server)._replace(path="/row_size"))
     await migrate(Settings(metrics_dsn=SecretStr(dsn)))
     writer = Writer(dsn, timedelta(days=36_500), time.monotonic)
     started = time.perf_counter()
     for offset, value in enumerate(messages(full)):
-        writer.add(Record(METRICS_RAW, 0, offset, 1_780_000_000_000, None, value))
+        writer.add(Record(METRICS_RAW, 0, offset, int(1000 * time.time()), None, value))
         if writer.pending == 5_000:
             await writer.flush()
     await writer.flush()
     elapsed = time.perf_counter() - started
     await writer.close()
     database = await asyncpg.connect(dsn)
-    sizes = await database.fetchrow(
-        "SELECT sum(pg_table_size(relid)), sum(pg_total_relation_size(relid)), "
-        "(SELECT count(*) FROM gpu_health_metrics) FROM pg_partition_tree('gpu_health_metrics') WHERE isleaf"
-    )
-    assert sizes is not None
-    heap, total, rows = sizes
+    rows = await database.fetchval("SELECT count(*) FROM gpu_health_metrics")
+    assert rows == GPUS * TICKS
+    compressed = None
+    if await database.fetchval("SELECT to_regproc('gpu_ensure_partitions') IS NOT NULL"):
+        heap, total = await _sizes(
+            database,
+            "SELECT sum(pg_table_size(relid)), sum(pg_total_relation_size(relid)) "
+            "FROM pg_partition_tree('gpu_health_metrics') WHERE isleaf",
+        )
+    else:
+        heap, total = await _sizes(
+            database,
+            "SELECT sum(table_bytes + coalesce(toast_bytes, 0)), sum(total_bytes) "
+            "FROM chunks_detailed_size('gpu_health_metrics')",
+        )
+        await database.fetch("SELECT compress_chunk(c) FROM show_chunks('gpu_health_metrics') c")
+        compressed = float(await database.fetchval("SELECT hypertable_size('gpu_health_metrics')")) / rows
     await database.close()
     await admin.execute("DROP DATABASE row_size")
     await admin.close()
-    assert rows == GPUS * TICKS
-    return float(heap) / rows, float(total - heap) / rows, rows / elapsed
+    return heap / rows, (total - heap) / rows, rows / elapsed, compressed
+
+
+async def _sizes(database: Any, query: str) -> tuple[float, float]:
+    heap, total = await database.fetchrow(query)
+    return float(heap), float(total)
 
 
 async def main(server: str) -> None:
     """Print both messages' figures."""
     for name, full in (("guide", False), ("full", True)):
-        heap, index, speed = await measure(server, full)
+        heap, index, speed, compressed = await measure(server, full)
         example = next(messages(full))
         print(f"{name}: message {len(example)} B; row {heap:.0f} B + indexes {index:.0f} B = {heap + index:.0f} B")
         for gpus in (50, 10_000):
             rows = gpus * 86_400 / INTERVAL_SECONDS
             print(f"  {gpus:6d} GPUs: {rows / 1e6:.2f} M rows, {(heap + index) * rows / 1e9:.2f} GB a day")
+        if compressed is not None:
+            print(f"  compressed: {compressed:.0f} B")
         print(f"  decoded, made into rows and stored: {speed:,.0f} a second")
 
 

@@ -42,6 +42,19 @@ class Databases:
         await self._tell(f"CREATE DATABASE {name}")
         return urlunsplit(urlsplit(TIMESCALE_SERVER)._replace(path=f"/{name}"))
 
+    async def forget_raw(self, database: Connection) -> None:
+        """Drop all raw rows as the retention does: by whole partitions or chunks."""
+        if self.kind == "timescale":
+            await database.execute(
+                "SELECT drop_chunks('gpu_health_metrics', older_than => now() + INTERVAL '9 days')"
+            )
+        else:
+            await database.execute(
+                "SELECT gpu_drop_partitions('gpu_health_metrics', now() + INTERVAL '9 days', NULL)"
+            )
+            await database.execute("DELETE FROM gpu_health_metrics_default")
+        assert await database.fetchval("SELECT count(*) FROM gpu_health_metrics") == 0
+
     async def drop(self, dsn: str) -> None:
         """Drop what :meth:`create` made, also under open connections."""
         await self._tell(f"DROP DATABASE {urlsplit(dsn).path[1:]} WITH (FORCE)")

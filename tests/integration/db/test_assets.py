@@ -21,6 +21,7 @@ from streams.db.writer import Writer
 from streams.inputs.asset_import import import_assets
 from streams.kafka.clients import client_options
 from streams.settings import Settings
+from tests.integration.db.conftest import Databases
 from tests.integration.db.feeding import raw
 
 NOW = datetime.now(UTC)
@@ -142,11 +143,11 @@ async def gpu_health(settings: Settings, *arguments: str) -> tuple[int, str, str
     return process.returncode, output.decode(), errors.decode()
 
 
-async def test_commands(database_settings: Settings, tmp_path: Path) -> None:
+async def test_commands(database_settings: Settings, databases: Databases, tmp_path: Path) -> None:
     settings = database_settings.model_copy(update={"data_dir": tmp_path})
     code, output, _ = await gpu_health(settings, "db", "migrate")
     assert code == 0
-    assert "applied metrics/001_gpu_health_metrics.plain.sql" in output
+    assert f"applied metrics/001_gpu_health_metrics.{databases.kind}.sql" in output
     file = tmp_path / "fleet.csv"
     file.write_text(LIST.replace("2026-01-01,9000,ECC", "2026-01-01,cheap,ECC"), encoding="utf-8")
     code, output, errors = await gpu_health(settings, "assets", "import", str(file))
@@ -163,10 +164,17 @@ async def test_commands(database_settings: Settings, tmp_path: Path) -> None:
     code, output, _ = await gpu_health(settings, "db", "status", "--format", "json")
     assert code == 0
     metrics, assets = json.loads(output)
-    assert (metrics["flavour"], metrics["migrations_missing"], metrics["timescale_version"]) == ("plain", [], None)
+    assert (metrics["flavour"], metrics["migrations_missing"]) == (databases.kind, [])
+    assert (metrics["timescale_version"] is None) == (databases.kind == "plain")
     tables = {table["name"]: table for table in metrics["tables"]}
-    assert tables["gpu_health_metrics"]["retention_days"] == settings.plain_raw_retention_days
+    plain, timescale = settings.plain_raw_retention_days, settings.raw_retention_days
+    assert tables["gpu_health_metrics"]["retention_days"] == (plain if databases.kind == "plain" else timescale)
     assert assets["tables"][0]["rows"] == 4
+    code, _, errors = await gpu_health(settings, "db", "grant", "nobody-here", "--as", "reader")
+    assert code == 1
+    assert "CREATE ROLE" in errors
+    code, output, _ = await gpu_health(settings, "db", "grant", "postgres", "--as", "reader", "--as", "writer")
+    assert (code, output[:30]) == (0, "postgres is writer, reader in ")
 
 
 async def test_a_database_that_is_away_is_one_line(database_settings: Settings, tmp_path: Path) -> None:

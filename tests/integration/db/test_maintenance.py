@@ -1,4 +1,4 @@
-"""Minutes, partitions and retention on plain PostgreSQL."""
+"""Minutes on both kinds of server; partitions and retention where the project itself does them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from schemas.topics import EVENTS
 from streams.db.maintenance import drop_old, ensure_days_ahead, maintain, refresh_minutes
 from streams.db.pool import Connection, connect
 from streams.db.writer import Writer
 from streams.settings import Settings
+from tests.integration.db.conftest import Databases
 from tests.integration.db.feeding import event, raw
 from tests.unit.agents.view.records import EVENT
 
@@ -100,16 +103,106 @@ async def test_a_minute_that_is_not_over_waits(writer: Writer, database: Connect
     assert await refresh_minutes(database, HOUR + timedelta(seconds=70)) == 1
 
 
-async def test_a_minute_whose_raw_rows_are_gone_keeps_what_it_had(writer: Writer, database: Connection) -> None:
-    for second in (0, 10, 20):
-        writer.add(sample(0, second))
+async def test_minutes_whose_raw_rows_are_gone_keep_what_they_had(
+    writer: Writer, database: Connection, databases: Databases
+) -> None:
+    for gpu_id in ("GPU-1", "GPU-2"):
+        for minute in range(60):
+            for second in (0, 10, 20):
+                writer.add(sample(minute, second, float(minute), gpu_id=gpu_id))
     await writer.flush()
     await refresh_minutes(database, datetime.now(UTC))
-    await database.execute("DELETE FROM gpu_health_metrics")
-    writer.add(sample(0, 40, DCGM_FI_DEV_GPU_TEMP=99.0))
+    columns = "gpu_id, samples, max_temp_gpu, ecc_correctable"
+    before = await minutes(database, columns)
+    assert len(before) == 120
+    await databases.forget_raw(database)
+    writer.add(sample(0, 40, DCGM_FI_DEV_GPU_TEMP=99.0))  # one late row of one GPU
+    writer.add(sample(7, 40, gpu_id="GPU-3"))
     await writer.flush()
     await refresh_minutes(database, datetime.now(UTC))
-    assert await minutes(database, "samples, max_temp_gpu") == [(0, 3, 60.0)]
+    assert await minutes(database, columns) == [*before, (7, "GPU-3", 1, 60.0, None)]
+
+
+async def test_the_guides_columns_are_there_by_their_names(writer: Writer, database: Connection) -> None:
+    for second, corrected in ((0, 7.0), (30, 9.0)):
+        values = {"DCGM_FI_DEV_POWER_USAGE": 300.0 + second, "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL": corrected - 7.0}
+        writer.add(sample(0, second, corrected, "GPU-1", **values))
+    await writer.flush()
+    await refresh_minutes(database, datetime.now(UTC))
+    found = await minutes(
+        database,
+        "gpu_id, host_id, avg_temp_gpu, avg_power, avg_util_gpu, total_ecc_correctable, total_ecc_uncorrectable",
+    )
+    assert found == [(0, "GPU-1", "node-1", 60.0, 315.0, None, 2.0, 2.0)]
+
+
+async def test_a_late_minute_takes_its_part_of_the_next_ones_increment(writer: Writer, database: Connection) -> None:
+    for minute, corrected in ((0, 100.0), (4, 105.0)):
+        writer.add(sample(minute, 0, corrected))
+    await writer.flush()
+    await refresh_minutes(database, datetime.now(UTC))
+    assert await minutes(database, "ecc_correctable") == [(0, 0.0), (4, 5.0)]
+    writer.add(sample(2, 0, 102.0))
+    writer.add(sample(3, 0))  # without the counter
+    await writer.flush()
+    await refresh_minutes(database, datetime.now(UTC))
+    assert await minutes(database, "ecc_correctable") == [(0, 0.0), (2, 2.0), (3, None), (4, 3.0)]
+
+
+async def test_a_counter_goes_on_after_days_of_silence(writer: Writer, database: Connection) -> None:
+    writer.add(sample(-3 * 24 * 60, 0, 100.0))
+    writer.add(sample(0, 0, 104.0))
+    await writer.flush()
+    await refresh_minutes(database, datetime.now(UTC))
+    assert [row[1] for row in await minutes(database, "ecc_correctable")] == [0.0, 4.0]
+
+
+async def scans(database: Connection, at: datetime) -> int:
+    """Return how often the partition or chunk of raw rows of ``at`` was read so far."""
+    await database.execute("SELECT pg_stat_force_next_flush()")
+    part = await database.fetchval("SELECT tableoid FROM gpu_health_metrics WHERE time = $1", at)
+    await database.execute("SELECT pg_stat_force_next_flush()")
+    found = await database.fetchval(
+        "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_all_tables WHERE relid = $1", part
+    )
+    return int(found)
+
+
+@pytest.mark.plain_postgres  # whose join with the minutes read all partitions
+async def test_a_touched_minute_reads_no_other_days(writer: Writer, database: Connection) -> None:
+    days = [HOUR - timedelta(days=days) for days in range(4)]
+    for day in days:
+        writer.add(raw(day))
+    await writer.flush()
+    await refresh_minutes(database, datetime.now(UTC))
+    for day in (days[0], days[3]):
+        writer.add(raw(day + timedelta(seconds=30)))
+    await writer.flush()
+    before = [await scans(database, day) for day in days]
+    again = [await scans(database, day) for day in days]
+    own = again[1] - before[1]  # the question itself reads too
+    assert await refresh_minutes(database, datetime.now(UTC)) == 2
+    after = [await scans(database, day) for day in days]
+    read = [second - first > own for first, second in zip(again, after, strict=True)]
+    assert read == [True, False, False, True]
+
+
+async def test_a_question_for_minutes_reads_no_raw_rows(writer: Writer, database: Connection) -> None:
+    """Of a continuous aggregate the newest minutes came from all raw rows: 20 s for one GPU's hour at 30 days."""
+    writer.add(sample(0, 0, 1.0))
+    await writer.flush()
+    await refresh_minutes(database, datetime.now(UTC))
+    raw_tables = {
+        row[0] for row in await database.fetch("SELECT DISTINCT tableoid::regclass::text FROM gpu_health_metrics")
+    }
+    where = f"WHERE gpu_id = 'GPU-1' AND bucket >= '{HOUR.isoformat()}'"
+    plan = await database.fetch(f"EXPLAIN (COSTS off) SELECT * FROM gpu_metrics_1min {where}")
+    text = "\n".join(row[0] for row in plan)
+    assert "gpu_metrics_1min_base" in text or "_hyper_" in text
+    names = {table.rpartition(".")[2] for table in raw_tables}
+    assert not [name for name in names if name in text]
+    assert "SubPlan" not in text
+    assert "Nested Loop" not in text
 
 
 async def test_two_workers_at_once_compute_each_minute_once(
@@ -128,6 +221,7 @@ async def test_two_workers_at_once_compute_each_minute_once(
     assert len(await minutes(database, "samples")) == 90
 
 
+@pytest.mark.plain_postgres
 async def test_partitions_are_made_ahead_and_take_what_the_default_one_held(
     writer: Writer, database: Connection, migrated: Settings
 ) -> None:
@@ -142,6 +236,7 @@ async def test_partitions_are_made_ahead_and_take_what_the_default_one_held(
     assert part == f"gpu_health_metrics_{tomorrow:%Y%m%d}"
 
 
+@pytest.mark.plain_postgres  # TimescaleDB's policies go by the sample's own time: see test_timescale
 async def test_old_days_go_and_what_was_stored_lately_stays(
     writer: Writer, database: Connection, migrated: Settings
 ) -> None:

@@ -19,7 +19,8 @@ from tests.integration.db.feeding import raw
 from tests.recorded import scrapes
 from tests.unit.agents.store.test_raw_rows import FULL, same
 
-START = datetime(2026, 2, 9, 12, tzinfo=UTC)
+# Within the retention: TimescaleDB's policy drops older rows at once.
+START = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=5)
 
 
 async def read(settings: Settings, start: datetime, end: datetime) -> list[Sample]:
@@ -71,7 +72,7 @@ async def test_messages_are_in_the_guides_form(writer: Writer, migrated: Setting
     (message,) = [value async for value in raw_messages(pool, START, START + timedelta(seconds=1))]
     await pool.close()
     assert msgspec.json.decode(message) == {
-        "timestamp": "2026-02-09T12:00:00+00:00",
+        "timestamp": START.isoformat(),
         "gpu_id": "GPU-1",
         "host_id": "node-1",
         "metrics": {"gpu_temp_celsius": 60.0},

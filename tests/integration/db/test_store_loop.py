@@ -25,6 +25,7 @@ from streams.kafka.clients import client_options
 from streams.roles.store_loop import StoreLoop
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
+from tests.integration.db.conftest import Databases
 from tests.integration.db.feeding import raw
 from tests.unit.agents.view.records import ALERT, EVENT
 
@@ -162,10 +163,10 @@ async def test_an_aborted_record_is_never_a_row(settings: Settings, database: Co
 
 
 async def test_while_the_database_is_away_nothing_is_committed_and_nothing_lost(
-    settings: Settings, database: Connection, postgres_dsn: str
+    settings: Settings, database: Connection, databases: Databases
 ) -> None:
     name = await database.fetchval("SELECT current_database()")
-    server = await connect(postgres_dsn)
+    server = await connect(databases.server_dsn())
     async with running(settings) as loop:
         await send(settings, METRICS_RAW, samples(10))
         await until(counting(database, 10))
@@ -211,7 +212,9 @@ async def test_workers_that_come_and_go_store_every_record(settings: Settings, d
     assert await committed(settings, METRICS_RAW) == sent
 
 
-async def test_the_role_runs_as_a_faust_app_and_leaves_in_order(settings: Settings, database: Connection) -> None:
+async def test_the_role_runs_as_a_faust_app_and_leaves_in_order(
+    settings: Settings, database: Connection, databases: Databases
+) -> None:
     await send(settings, METRICS_RAW, samples(100))
     environment = dict(os.environ) | {
         "GPU_HEALTH_BROKER": settings.broker,
@@ -227,7 +230,8 @@ async def test_the_role_runs_as_a_faust_app_and_leaves_in_order(settings: Settin
     )
     try:
         await until(counting(database, 100))
-        await until(counting(database, 3, "pg_inherits WHERE inhparent = 'gpu_health_metrics'::regclass"))
+        if databases.kind == "plain":
+            await until(counting(database, 3, "pg_inherits WHERE inhparent = 'gpu_health_metrics'::regclass"))
         worker.send_signal(signal.SIGTERM)
         output, _ = await asyncio.wait_for(worker.communicate(), DEADLINE_SECONDS)
     finally:
@@ -237,3 +241,21 @@ async def test_the_role_runs_as_a_faust_app_and_leaves_in_order(settings: Settin
     assert worker.returncode == 0, output.decode()
     assert b"Traceback" not in output
     assert await committed(settings, METRICS_RAW) == 100
+
+
+async def test_an_error_of_the_program_ends_the_maintenance(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [OSError("away"), TypeError("a wrong argument")]
+
+    async def broken(*_: object) -> None:
+        raise faults.pop(0)
+
+    async def sleep(_: float) -> None:
+        return None
+
+    await migrate(settings)
+    monkeypatch.setattr("streams.roles.store_loop.maintain", broken)
+    with pytest.raises(TypeError, match="a wrong argument"):
+        await StoreLoop(settings, lambda: False, Telemetry("store")).maintain(sleep)
+    assert faults == []

@@ -16,6 +16,7 @@ from tenacity import stop_after_attempt, wait_fixed
 from schemas.topics import ALERTS
 from streams.db.files import SQL_DIR
 from streams.db.generate import write
+from streams.db.maintenance import refresh_minutes
 from streams.db.migrate import UNTIL_UNLOCKED, MigrationError, migrate, migrate_part
 from streams.db.pool import Connection, connect
 from streams.db.writer import Writer
@@ -115,6 +116,36 @@ async def test_a_database_of_the_release_becomes_as_a_new_one(
     finally:
         await new.close()
         await databases.drop(fresh)
+
+
+async def test_minutes_of_the_release_stay_with_their_increments(
+    old: Connection, databases: Databases, database_settings: Settings
+) -> None:
+    start = NOW.replace(second=0) - timedelta(hours=30)
+    for minute, corrected in ((0, 100.0), (1, 103.0), (2, None), (4, 110.0), (5, 2.0)):
+        await old.execute(
+            "INSERT INTO gpu_health_metrics (time, gpu_id, host_id, temp_gpu, ecc_correctable, appended_at) "
+            "VALUES ($1, 'GPU-2', 'host-1', 60, $2, now())",
+            start + timedelta(minutes=minute),
+            corrected,
+        )
+    await old.execute(
+        "INSERT INTO gpu_minutes_touched (bucket) SELECT date_trunc('minute', time) FROM gpu_health_metrics"
+    )
+    if databases.kind == "plain":
+        await old.execute("SELECT gpu_refresh_minutes(now(), 1000)")
+    else:
+        await old.execute(
+            f"CALL refresh_continuous_aggregate('gpu_metrics_1min_base', '{start - timedelta(days=1)}', NULL)"
+        )
+    query = "SELECT * FROM gpu_metrics_1min WHERE gpu_id = 'GPU-2' ORDER BY bucket"
+    before = [dict(row) for row in await old.fetch(query)]
+    assert [row["ecc_correctable"] for row in before] == [0.0, 3.0, None, 7.0, 2.0]
+    await databases.forget_raw(old)
+    await migrate(database_settings)
+    await refresh_minutes(old, datetime.now(UTC))
+    after = [dict(row) for row in await old.fetch(query)]
+    assert [was.items() <= now.items() for was, now in zip(before, after, strict=True)] == [True] * 5
 
 
 async def test_a_new_column_comes_to_old_rows(old: Connection, next_release: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from agents.store.rows import EVENT_TABLES
 from schemas.ids import digest
 from schemas.topics import ALERTS, EVENTS, METRICS_RAW
-from streams.db.copy import DatabaseUnavailable
+from streams.db.copy import DatabaseUnavailable, RowsMissing
 from streams.db.pool import Connection, connect
 from streams.db.writer import Writer
 from streams.settings import Settings
@@ -161,6 +161,7 @@ async def test_what_was_dropped_is_not_stored(writer: Writer, database: Connecti
     assert await database.fetchval("SELECT labels FROM gpu_health_metrics") == {"pod": "a"}
 
 
+@pytest.mark.plain_postgres
 async def test_a_day_within_the_retention_has_a_partition_and_an_older_one_has_not(
     writer: Writer, database: Connection
 ) -> None:
@@ -172,3 +173,119 @@ async def test_a_day_within_the_retention_has_a_partition_and_an_older_one_has_n
         "gpu_health_metrics_default",
         f"gpu_health_metrics_{NOW:%Y%m%d}",
     ]
+
+
+async def test_a_connection_that_became_read_only_is_left(writer: Writer, database: Connection) -> None:
+    """After a failover the old primary answers, and takes no rows."""
+    writer.add(raw(NOW))
+    await writer.flush()
+    assert writer._connection is not None
+    await writer._connection.execute("SET default_transaction_read_only = on")
+    writer.add(raw(NOW + timedelta(seconds=10)))
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        await writer.flush()
+    await writer.flush()
+    assert await count(database, "gpu_health_metrics") == 2
+
+
+async def test_a_server_that_takes_no_writes_is_passed_over(writer: Writer, database: Connection) -> None:
+    name = await database.fetchval("SELECT current_database()")
+    await database.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    writer.add(raw(NOW))
+    with pytest.raises(DatabaseUnavailable, match="TargetServerAttributeNotMatched"):
+        await writer.flush()
+    await database.execute("SET default_transaction_read_only = off")
+    await database.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await writer.flush()
+    assert writer.stored["gpu_health_metrics"] == 1
+
+
+SLOW = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON gpu_events FOR EACH ROW EXECUTE FUNCTION slow();
+"""
+
+
+async def test_a_batch_that_times_out_is_tried_with_fewer_rows(writer: Writer, database: Connection) -> None:
+    await database.execute(SLOW)
+    name = await database.fetchval("SELECT current_database()")
+    await database.execute(f"ALTER DATABASE {name} SET statement_timeout = '400ms'")
+    for number in range(50):  # a second together
+        writer.add(event(EVENTS, msgspec.structs.replace(EVENT, event_id=f"e{number}")))
+    tries = 0
+    while writer.pending:
+        tries += 1
+        assert tries < 6
+        try:
+            await writer.flush()
+        except DatabaseUnavailable as error:
+            assert "statement timeout" in str(error)
+    assert tries > 1
+    assert await count(database, "gpu_events") == 50
+
+
+async def test_a_column_that_this_version_does_not_fill_is_no_rows_fault(
+    writer: Writer, database: Connection
+) -> None:
+    await database.execute("ALTER TABLE gpu_events ADD COLUMN later bigint NOT NULL")
+    for number in range(5):
+        writer.add(event(EVENTS, msgspec.structs.replace(EVENT, event_id=f"e{number}")))
+    with pytest.raises(DatabaseUnavailable, match="later"):
+        await writer.flush()
+    await database.execute("ALTER TABLE gpu_events ALTER later SET DEFAULT 0")
+    await writer.flush()
+    assert await count(database, "gpu_events") == 5
+    assert await count(database, "gpu_dead_letters") == 0
+
+
+async def test_a_column_that_is_gone_is_no_rows_fault(writer: Writer, database: Connection) -> None:
+    await database.execute("ALTER TABLE gpu_events RENAME COLUMN line TO other")
+    writer.add(event(EVENTS, EVENT))
+    with pytest.raises(DatabaseUnavailable, match="line"):
+        await writer.flush()
+    await database.execute("ALTER TABLE gpu_events RENAME COLUMN other TO line")
+    await writer.flush()
+    assert await count(database, "gpu_events") == 1
+    assert await count(database, "gpu_dead_letters") == 0
+
+
+SWALLOW = """
+CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF NEW.gpu_id = 'GPU-lost' THEN RETURN NULL; END IF; RETURN NEW; END $$;
+"""
+
+
+@pytest.mark.parametrize("table", ["gpu_events", "gpu_health_metrics"])
+async def test_rows_that_vanish_without_an_error_are_told(writer: Writer, database: Connection, table: str) -> None:
+    """An old TimescaleDB drops rows beside a duplicate in a compressed chunk: here a trigger does."""
+    await database.execute(SWALLOW)
+    await database.execute(f"CREATE TRIGGER swallow BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION swallow()")
+
+    def add(gpu_id: str, name: str, number: int) -> None:
+        if table == "gpu_events":
+            writer.add(event(EVENTS, msgspec.structs.replace(EVENT, event_id=name, gpu_id=gpu_id)))
+        else:
+            writer.add(raw(NOW + timedelta(seconds=number), gpu_id))
+
+    add("GPU-1", "known", 0)
+    await writer.flush()
+    add("GPU-1", "known", 0)  # a duplicate is no loss
+    await writer.flush()
+    assert (writer.given[table], writer.stored[table]) == (2, 1)
+    add("GPU-1", "known", 0)
+    add("GPU-lost", "lost", 1)
+    with pytest.raises(RowsMissing, match="1 are neither stored nor duplicates"):
+        await writer.flush()
+    await database.execute(f"DROP TRIGGER swallow ON {table}")
+    await writer.flush()
+    assert await count(database, table) == 2
+
+
+async def test_an_error_of_the_program_is_no_fault_of_the_database(writer: Writer, database: Connection) -> None:
+    record = event(EVENTS, EVENT)
+    writer.add(record)
+    _, values = writer._rows["gpu_events"][0]
+    writer._rows["gpu_events"] = [(record, (5, *values[1:]))]  # a number where the column has text
+    with pytest.raises(TypeError):
+        await writer.flush()
+    assert await count(database, "gpu_dead_letters") == 0
