@@ -16,7 +16,7 @@ _MINUTES: Final = "gpu_metrics_1min_base"
 _EVENT_NAMES: Final = tuple(table.name for table in EVENT_TABLES)
 METRICS_TABLES: Final = (METRICS_TABLE, RAW_EVENTS_TABLE, _MINUTES, *_EVENT_NAMES, "gpu_predictions", "gpu_assets")
 # A count reads the whole table: above this the planner's estimate must do.
-_COUNTED_BYTES: Final = 256 * 1024 * 1024
+COUNTED_BYTES: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class DatabaseStatus:
     tables: tuple[dict[str, Any], ...]
 
 
-async def database_status(settings: Settings) -> list[DatabaseStatus]:
-    """Return the state of the metrics and of the asset database."""
+async def database_status(settings: Settings, *, counted_bytes: int = COUNTED_BYTES) -> list[DatabaseStatus]:
+    """Return the state of the metrics and of the asset database; from ``counted_bytes`` on rows are estimated."""
     found: list[DatabaseStatus] = []
     parts: tuple[tuple[Part, str, tuple[str, ...]], ...] = (
         ("metrics", metrics_dsn(settings), METRICS_TABLES),
@@ -44,13 +44,15 @@ async def database_status(settings: Settings) -> list[DatabaseStatus]:
     for part, dsn, tables in parts:
         connection = await connect(dsn)
         try:
-            found.append(await _status(connection, part, tables, settings))
+            found.append(await _status(connection, part, tables, settings, counted_bytes))
         finally:
             await connection.close()
     return found
 
 
-async def _status(connection: Connection, part: Part, tables: tuple[str, ...], settings: Settings) -> DatabaseStatus:
+async def _status(
+    connection: Connection, part: Part, tables: tuple[str, ...], settings: Settings, counted_bytes: int
+) -> DatabaseStatus:
     sql = queries("status")
     server = await sql.server(connection)
     applied: set[str] = set()
@@ -64,7 +66,7 @@ async def _status(connection: Connection, part: Part, tables: tuple[str, ...], s
     for size in sizes:
         size |= chunked.get(size["name"], {})
         estimated = size.pop("estimated_rows")
-        small = size["size_bytes"] < _COUNTED_BYTES
+        small = size["size_bytes"] < counted_bytes
         text = sql.count_rows.sql.format(table=size["name"])
         size["rows"] = await connection.fetchval(text) if small else estimated
         size["rows_estimated"] = not small

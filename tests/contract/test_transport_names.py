@@ -38,6 +38,7 @@ LIBRARY: Final[dict[type, dict[str, Kind]]] = {
         "_new_transport": "method",
     },
     AIOKafkaConsumerThread: {
+        "_consumer": "attribute",
         "_create_worker_consumer": "method",
         "_ensure_consumer": "method",
         "_fetch_records": "coroutine",

@@ -17,15 +17,12 @@ from tests.integration.db.feeding import raw
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-async def test_estimated_rows_are_the_rows(
-    writer: Writer, database: Connection, migrated: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_estimated_rows_are_the_rows(writer: Writer, database: Connection, migrated: Settings) -> None:
     for number in range(300):
         writer.add(raw(NOW - timedelta(seconds=200 * number)))  # too young for compression
     await writer.flush()
     await database.execute("ANALYZE")
-    monkeypatch.setattr(reporting, "_COUNTED_BYTES", 0)
-    metrics, _ = await reporting.database_status(migrated)
+    metrics, _ = await reporting.database_status(migrated, counted_bytes=0)
     tables = {table["name"]: table for table in metrics.tables}
     found = tables["gpu_health_metrics"]
     assert (found["rows"], found["rows_estimated"]) == (300, True)
