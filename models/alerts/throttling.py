@@ -8,6 +8,7 @@ from models.alerts.alert_state import COUNTING, AlertState
 from models.alerts.operator_actions import Action
 from models.alerts.rule_spec import CLEAR, IDLE, Look, Reading, RuleSpec
 from models.alerts.rules_settings import Rules
+from models.gpu.columns import MINUTE_SECONDS
 from models.gpu.slots import GPU_TEMP, TEMP_SHUTDOWN
 from schemas.alert import Severity
 
@@ -54,7 +55,7 @@ def _count(look: Look, spec: RuleSpec, seconds: float, hardware_seconds: float) 
     state, rules = look.state, look.rules
     alert: AlertState | None = state.alerts.get(spec.name)
     least = rules.throttle_least_ratio * state.weight_seconds
-    minute = int(state.time) // 60
+    minute = int(state.time) // MINUTE_SECONDS
     if not (seconds > 0.0 and seconds >= least):
         if alert is not None and alert.phase == COUNTING and minute - alert.minute >= WINDOW_MINUTES:
             del state.alerts[alert.key]
@@ -68,7 +69,7 @@ def _count(look: Look, spec: RuleSpec, seconds: float, hardware_seconds: float) 
     before = (alert.minute, alert.minutes, alert.hardware_minutes)
     passed = min(minute - alert.minute, WINDOW_MINUTES)
     # A sample stands for the time since the one before: at long intervals for several minutes.
-    span = max(1, min(int(min(seconds, state.weight_seconds) // 60), WINDOW_MINUTES))
+    span = max(1, min(int(min(seconds, state.weight_seconds) // MINUTE_SECONDS), WINDOW_MINUTES))
     fresh = (1 << span) - 1
     alert.minutes = (alert.minutes << passed | fresh) & _WINDOW_MASK
     hardware = hardware_seconds > 0.0 and hardware_seconds >= least

@@ -29,6 +29,7 @@ from models.gpu.slots import (
 )
 from models.gpu.state import GpuState
 from models.health.profile import Profile
+from schemas.sample import CLOCK_AHEAD_SECONDS
 
 UNCORRECTED: Final = "dbe"
 STORM: Final = "corrected_storm"
@@ -36,8 +37,6 @@ NVLINK: Final = "nvlink_failed"
 LOST: Final = "lost"
 SLOWDOWN: Final = "thermal_slowdown"
 
-# An event's own clock may run ahead; further than this it says nothing of the order of event and reset.
-_CLOCK_AHEAD_SECONDS: Final = 60.0
 # A log read at the first start tells of events before the GPU was first sampled: whether a reset came between
 # cannot be known, so beyond this they are history, not health.
 _FIRST_SIGHT_SECONDS: Final = 600.0
@@ -69,7 +68,8 @@ def observe(state: GpuState, profile: Profile) -> None:
     """
     if state.reset_seen and state.evidence:
         for item in state.evidence.values():
-            if not item.reset_seen and not state.time < item.last_at <= state.append_time + _CLOCK_AHEAD_SECONDS:
+            # An event's own clock may run ahead; beyond the limit it does not tell whether it followed the reset.
+            if not item.reset_seen and not state.time < item.last_at <= state.append_time + CLOCK_AHEAD_SECONDS:
                 item.reset_seen = True
                 item.loaded_mark = state.loaded_seconds
                 state.evidence_dirty = True

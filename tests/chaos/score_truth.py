@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from agents.score.bundles import NoInputs
+from agents.score.state_records import split_key, unpack
 from models.gpu import packing
 from models.gpu.state import GpuState
 from schemas.errors import InvalidMessage
@@ -33,8 +34,6 @@ from tests.chaos.subject import Subject
 from tests.chaos.truth import Outcome, read_topic
 
 _SAID: Final = (ALERTS, EVENTS, HEALTH_SCORES, HOURS, RECOMMENDATIONS, RISK_SCORES)
-_HOT, _EVIDENCE, _WINDOW = b"h", b"e", b"w"
-_SEPARATOR: Final = b"\x00"
 
 
 class _Identified(msgspec.Struct):
@@ -68,18 +67,24 @@ async def truth(settings: Settings) -> Outcome:
 
 async def said(settings: Settings) -> Outcome:
     """Read the states as a restart would, and all that was said."""
-    records: dict[str, dict[bytes, bytes]] = {}
-    async for record in read_topic(settings, STATE):
-        if record.key != POSITION_KEY and record.value is not None:
-            gpu_id, _, kind = record.key.rpartition(_SEPARATOR)
-            records.setdefault(gpu_id.decode(), {})[kind] = record.value
+    states = await restored(settings)
     found: Counter[bytes] = Counter()
     for topic in _SAID:
         async for record in read_topic(settings, topic):
             found[_told(topic, record.value)] += 1
     async for record in read_topic(settings, DEAD_LETTER):
         found[_refused(_ID.decode(record.value).event_id)] += 1
-    return _outcome({gpu_id: _restored(gpu_id, kinds) for gpu_id, kinds in records.items()}, found)
+    return _outcome(states, found)
+
+
+async def restored(settings: Settings) -> dict[str, GpuState]:
+    """Return the state of each GPU as a restart finds it."""
+    records: dict[str, dict[bytes, bytes]] = {}
+    async for record in read_topic(settings, STATE):
+        if record.key != POSITION_KEY and record.value is not None:
+            gpu_id, kind = split_key(record.key)
+            records.setdefault(gpu_id, {})[kind] = record.value
+    return {gpu_id: unpack(gpu_id, kinds) for gpu_id, kinds in records.items()}
 
 
 def _told(topic: str, value: bytes) -> bytes:
@@ -94,18 +99,6 @@ def _letter(topic: str, partition: int, offset: int, value: bytes) -> bytes:
 
 def _refused(event_id: str) -> bytes:
     return f"{DEAD_LETTER} {event_id}".encode()
-
-
-def _restored(gpu_id: str, records: dict[bytes, bytes]) -> GpuState:
-    state = GpuState(gpu_id, "")
-    if _HOT in records:
-        packing.unpack_hot(state, records[_HOT])
-    if _WINDOW in records:
-        packing.unpack_window(state, records[_WINDOW])
-    if _EVIDENCE in records:
-        packing.unpack_evidence(state, records[_EVIDENCE])
-    packing.finish(state)
-    return state
 
 
 def _outcome(states: dict[str, GpuState], said: Counter[bytes]) -> Outcome:

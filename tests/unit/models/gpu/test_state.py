@@ -29,7 +29,7 @@ from models.gpu.columns import (
     THERMAL,
     UTIL,
 )
-from models.gpu.slots import REMAP_FAILED, SBE, SW_THERMAL
+from models.gpu.slots import BENIGN_MASK, REMAP_FAILED, SBE, SW_THERMAL
 from models.gpu.state import GpuState
 from schemas.raw import MetricValue
 from tests.unit.models.health.gpu import START, sample
@@ -160,7 +160,7 @@ def test_the_residual_counts_minutes_of_steady_load_only() -> None:
     ("bits", "thermal", "hardware", "brake"),
     [
         (0x1, 0.0, 0.0, 0.0),
-        (0x117, 0.0, 0.0, 0.0),
+        (BENIGN_MASK, 0.0, 0.0, 0.0),
         (0x20, 10.0, 0.0, 0.0),
         (0x40, 10.0, 10.0, 0.0),
         (0x48, 10.0, 10.0, 0.0),

@@ -6,6 +6,7 @@ from math import exp, isnan
 
 import pytest
 
+from models.gpu.slots import BENIGN_MASK
 from models.health import power, thermal
 from tests.unit.models.health.gpu import PROFILE, Gpu
 
@@ -22,7 +23,7 @@ def test_nothing_that_tells_is_nan_and_nothing_told_is_zero(bits: float, ratio: 
     silent = Gpu().set(clocks_event_reasons=None)
     silent.run(600.0)
     assert isnan(ratio_of(silent, ratio))
-    benign = Gpu().set(clocks_event_reasons=float(0x117))
+    benign = Gpu().set(clocks_event_reasons=float(BENIGN_MASK))
     benign.run(600.0)
     assert ratio_of(benign, ratio) == 0.0
 
