@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
 import orjson
 
+from collectors.buffer import Buffer
 from collectors.damage import Damage
 from collectors.dcgm import messages, parse_exposition, row_kinds
 from collectors.kernel_log import KernelLog, event_message
+from collectors.schedule import Clock
 from collectors.trace_csv import is_trace_header, trace_messages
 
 Format = Literal["exposition", "json_lines", "kernel_log", "trace_csv", "empty"]
 
 _SNIFFED_CHARS: Final = 64 * 1024
+_CHUNK: Final = 1_000
 _MAX_SCRAPE_BYTES: Final = 256 * 1024 * 1024
 _HEADER: Final = re.compile(r"# (?:HELP|TYPE) [A-Za-z_:]")
 _ROW: Final = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*(?:\{| +\S+ *\Z)")
@@ -92,6 +97,33 @@ def read_recording(
                 yield orjson.dumps(message)
         elif kind is None:
             raise UnknownRecording(f"{path}: not exporter text, JSON lines, a kernel log or a 10 Hz CSV trace")
+
+
+class Recordings:
+    """Gives recorded files, one after the other (a :class:`collectors.source.Source`).
+
+    Parameters
+    ----------
+    key
+        Makes the key of a message.
+    read
+        Gives the messages of one file: :func:`read_recording` with its options.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], *, key: Callable[[bytes], bytes | None], read: Callable[[Path], Iterator[bytes]]
+    ) -> None:
+        self._paths = paths
+        self._key = key
+        self._read = read
+
+    async def run(self, buffer: Buffer, *, clock: Clock, stop: asyncio.Event) -> bool:
+        """Send every message of every file."""
+        for path in self._paths:
+            messages = self._read(path)
+            while not stop.is_set() and (chunk := list(islice(messages, _CHUNK))):
+                await buffer.send((self._key(value), value) for value in chunk)
+        return True
 
 
 def _json_lines(file: TextIO) -> Iterator[bytes]:

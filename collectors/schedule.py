@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Protocol
 
@@ -36,3 +37,16 @@ class Schedule:
         self.missed += earliest - (self._tick + 1)
         self._tick = earliest
         return max(self._start + earliest * self._interval - now, 0.0)
+
+
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait ``seconds``; tell whether ``stop`` was set, which ends the wait."""
+    if seconds <= 0.0:
+        await asyncio.sleep(0)
+        return stop.is_set()
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True

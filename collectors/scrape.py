@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
+import orjson
 
+from collectors.buffer import Buffer
 from collectors.dcgm import Exposition, messages, parse_exposition
 from collectors.heartbeat import heartbeat_message
-from collectors.schedule import Clock, Schedule
+from collectors.schedule import Clock, Schedule, stopped_within
 
 SOURCE: Final = "dcgm"
 MAX_SCRAPE_BYTES: Final = 64 * 1024 * 1024
 # An answer later than this share of the interval would reach into the next tick.
 _TIMEOUT_SHARE: Final = 0.8
 _ERROR_CHARS: Final = 200
-
-Send = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,35 +115,41 @@ def _heartbeat(host_id: str, found: Sequence[Scrape], gpus: int, interval_second
     )
 
 
-async def collect(
-    exporters: Sequence[Exporter],
-    send: Send,
-    *,
-    interval_seconds: float,
-    clock: Clock,
-    stop: asyncio.Event,
-    once: bool = False,
-) -> list[Scrape]:
-    """Scrape all exporters each interval until ``stop``; return the last tick's answers.
+class Exporters:
+    """Scrapes all ``exporters`` each interval (a :class:`collectors.source.Source`).
 
-    ``send`` is given each tick's messages and must not wait for a broker that is away.
+    Parameters
+    ----------
+    once
+        One tick, then the end.
+    on_tick
+        Is shown each tick's answers.
     """
-    timeout_seconds = interval_seconds * _TIMEOUT_SHARE
-    schedule = Schedule(start=clock.monotonic(), interval_seconds=interval_seconds)
-    async with aiohttp.ClientSession() as session:
-        while True:
-            scrapes = await asyncio.gather(
-                *(scrape(session, one, timeout_seconds=timeout_seconds, clock=clock) for one in exporters)
-            )
-            await send(tick_messages(scrapes, interval_seconds=interval_seconds))
-            if once or await _stopped(stop, schedule.wait_seconds(clock.monotonic())):
-                return list(scrapes)
 
+    def __init__(
+        self,
+        exporters: Sequence[Exporter],
+        *,
+        interval_seconds: float,
+        once: bool = False,
+        on_tick: Callable[[Sequence[Scrape]], None] = lambda scrapes: None,
+    ) -> None:
+        self._exporters = exporters
+        self._interval_seconds = interval_seconds
+        self._once = once
+        self._on_tick = on_tick
 
-async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return False
-    return True
+    async def run(self, buffer: Buffer, *, clock: Clock, stop: asyncio.Event) -> bool:
+        """Scrape until ``stop``, or once; once: tell whether every exporter answered."""
+        timeout_seconds = self._interval_seconds * _TIMEOUT_SHARE
+        schedule = Schedule(start=clock.monotonic(), interval_seconds=self._interval_seconds)
+        async with aiohttp.ClientSession() as session:
+            while True:
+                scrapes = await asyncio.gather(
+                    *(scrape(session, one, timeout_seconds=timeout_seconds, clock=clock) for one in self._exporters)
+                )
+                self._on_tick(scrapes)
+                messages = tick_messages(scrapes, interval_seconds=self._interval_seconds)
+                await buffer.offer((message["gpu_id"].encode(), orjson.dumps(message)) for message in messages)
+                if self._once or await stopped_within(stop, schedule.wait_seconds(clock.monotonic())):
+                    return not (self._once and any(one.error for one in scrapes))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
+from typing import Final
 
-from collectors.schedule import Clock
+from collectors.buffer import Buffer
+from collectors.schedule import Clock, stopped_within
 from collectors.simulator.world import Record, World
 
-Emit = Callable[[Iterable[Record]], Awaitable[None]]
+_CHUNK: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +48,89 @@ class Pace:
         return max((time - self.start) / self.speed, time - self.present)
 
 
-async def run_live(
-    world: World,
-    emit: Emit,
-    pace: Pace,
-    *,
-    interval_seconds: float,
-    duration_seconds: float | None,
-    clock: Clock,
-    stop: asyncio.Event,
-) -> None:
-    """Emit the fleet's samples from ``pace.start`` on, for ``duration_seconds`` (None: until ``stop``).
+class SimulatedFleet:
+    """Gives the fleet's samples from ``pace.start`` on (a :class:`collectors.source.Source`).
 
     A tick that is late is sent late, none is left out.
-    """
-    # The history took its time to send: what fell due meanwhile comes at once, and the rest when it is due.
-    began = clock.monotonic() - max(0.0, clock.time() - pace.present)
 
-    async def stopped_before(time: float) -> bool:
-        seconds = began + pace.due_seconds(time) - clock.monotonic()
-        if seconds <= 0.0:
-            await asyncio.sleep(0)
-            return stop.is_set()
-        try:
-            async with asyncio.timeout(seconds):
-                await stop.wait()
-        except TimeoutError:
-            return False
+    Parameters
+    ----------
+    duration_seconds
+        Of simulated time; None: until stopped.
+    keyed
+        False: without keys, as the original guide's collector sends.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        pace: Pace,
+        *,
+        interval_seconds: float,
+        duration_seconds: float | None,
+        keyed: bool = True,
+    ) -> None:
+        self._world = world
+        self._pace = pace
+        self._interval_seconds = interval_seconds
+        self._duration_seconds = duration_seconds
+        self._keyed = keyed
+
+    async def run(self, buffer: Buffer, *, clock: Clock, stop: asyncio.Event) -> bool:
+        """Send samples when they are due, for the duration or until ``stop``."""
+        world, pace, interval_seconds = self._world, self._pace, self._interval_seconds
+        # The history took its time to send: what fell due meanwhile comes at once, and the rest when it is due.
+        began = clock.monotonic() - max(0.0, clock.time() - pace.present)
+
+        async def stopped_before(time: float) -> bool:
+            return await stopped_within(stop, began + pace.due_seconds(time) - clock.monotonic())
+
+        async def emit(records: Iterable[Record]) -> None:
+            await buffer.send((key if self._keyed else None, value) for key, value in records)
+
+        for tick in count():
+            time = pace.start + tick * interval_seconds
+            if self._duration_seconds is not None and time - pace.start >= self._duration_seconds:
+                break
+            if await stopped_before(time):
+                break
+            await emit(world.samples([time], interval_seconds=interval_seconds))
+            await emit(world.heartbeats(time, interval_seconds=interval_seconds))
+            for moment in world.event_times(time, time + interval_seconds):
+                if await stopped_before(moment):
+                    return True
+                await emit(world.events(moment, moment + 1e-3))
         return True
 
-    for tick in count():
-        time = pace.start + tick * interval_seconds
-        if duration_seconds is not None and time - pace.start >= duration_seconds:
-            return
-        if await stopped_before(time):
-            return
-        await emit(world.samples([time], interval_seconds=interval_seconds))
-        await emit(world.heartbeats(time, interval_seconds=interval_seconds))
-        following = time + interval_seconds
-        for moment in world.event_times(time, following):
-            if await stopped_before(moment):
-                return
-            await emit(world.events(moment, moment + 1e-3))
+
+class SimulatedHistory:
+    """Gives the fleet's past up to ``end`` (epoch s), marked as history (a :class:`collectors.source.Source`).
+
+    Parameters
+    ----------
+    seconds
+        How long it is; ``interval_seconds`` apart in its last part (see :meth:`World.history`).
+    on_sent
+        Is told how many records went.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        end: float,
+        *,
+        seconds: float,
+        interval_seconds: float,
+        keyed: bool = True,
+        on_sent: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self._records = world.history(end - seconds, end, recent_interval_seconds=interval_seconds)
+        self._keyed = keyed
+        self._on_sent = on_sent
+
+    async def run(self, buffer: Buffer, *, clock: Clock, stop: asyncio.Event) -> bool:
+        """Send all of it."""
+        while not stop.is_set() and (chunk := list(islice(self._records, _CHUNK))):
+            await buffer.send((key if self._keyed else None, value) for key, value in chunk)
+            self._on_sent(len(chunk))
+        return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,12 +47,11 @@ def command(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--at") from error
     damage = Damage()
-    messages = _read(files, host, moment, damage)
     try:
         if offline:
-            _print_offline(messages, inputs, statuses)
+            _print_offline(_read(files, host, moment, damage), inputs, statuses)
         else:
-            _send(messages)
+            _send(files, host, moment, damage)
     finally:
         for reason, count in damage.counts.items():
             click.echo(f"not read: {reason}: {count}", err=True)
@@ -60,7 +59,7 @@ def command(
             click.echo(f"  {example}", err=True)
 
 
-def _read(files: tuple[Path, ...], host: str | None, at: float | None, damage: Damage) -> Iterator[bytes]:
+def _read(files: Sequence[Path], host: str | None, at: float | None, damage: Damage) -> Iterator[bytes]:
     from collectors.recordings import UnknownRecording, read_recording
 
     for path in files:
@@ -84,12 +83,15 @@ def _print_offline(messages: Iterator[bytes], inputs: Path | None, statuses: boo
     out.flush()
 
 
-def _send(messages: Iterator[bytes]) -> None:
+def _send(files: tuple[Path, ...], host: str | None, at: float | None, damage: Damage) -> None:
     import asyncio
 
+    from collectors.recordings import Recordings
     from schemas.errors import InvalidMessage
     from schemas.raw import decode
-    from streams.feeding.producer import BrokerUnreachable, RawProducer
+    from streams.feeding.feed import feed
+    from streams.feeding.producer import RawProducer
+    from streams.stop_signals import stop_event
 
     def key(value: bytes) -> bytes | None:
         try:
@@ -99,17 +101,9 @@ def _send(messages: Iterator[bytes]) -> None:
 
     async def send() -> int:
         producer = RawProducer(load_connected_settings())
-        await producer.start()
-        try:
-            await producer.send((key(value), value) for value in messages)
-            if not await producer.flush(60.0):
-                raise click.ClickException(f"{producer.waiting} messages were not acknowledged within 60 s")
-        finally:
-            await producer.stop()
-        return producer.sent
+        recordings = Recordings(files, key=key, read=lambda path: _read([path], host, at, damage))
+        code = await feed([recordings], producer, command="replay", stop=stop_event(), flush_seconds=60.0)
+        click.echo(f"{producer.sent} messages sent", err=True)
+        return code
 
-    try:
-        sent = asyncio.run(send())
-    except BrokerUnreachable as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"{sent} messages sent", err=True)
+    raise SystemExit(asyncio.run(send()))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import click
-import orjson
 
-from collectors.scrape import Exporter, collect
-from schemas.raw import HOST_PREFIX
-from streams.clock import SystemClock
-from streams.feeding.producer import BrokerUnreachable, RawProducer
+from collectors.scrape import Exporter, Exporters, Scrape
+from streams.feeding.feed import Lines, feed
+from streams.feeding.producer import RawProducer
 from streams.settings import Settings
 from streams.stop_signals import stop_event
 
@@ -47,53 +44,24 @@ async def run_collect(
     to_stdout: bool,
 ) -> int:
     """Scrape until stopped (or once); return the exit code."""
-    stop = stop_event()
-    producer: RawProducer | None = None
-    if not to_stdout:
-        producer = RawProducer(settings)
-        try:
-            await producer.start()
-        except BrokerUnreachable as error:
-            click.echo(f"collect: {error}", err=True)
-            return 1
-    told: set[str] = set()
-
-    async def send(messages: Sequence[dict[str, Any]]) -> None:
-        _tell_errors(messages, told)
-        records = [(message["gpu_id"].encode(), orjson.dumps(message)) for message in messages]
-        if producer is None:
-            sys.stdout.buffer.writelines(value + b"\n" for _, value in records)
-            sys.stdout.buffer.flush()
-        else:
-            await producer.offer(records)
-
-    try:
-        scrapes = await collect(
-            exporters,
-            send,
-            interval_seconds=interval_seconds,
-            clock=SystemClock(),
-            stop=stop,
-            once=once,
-        )
-        if producer is not None and not await producer.flush(_FLUSH_SECONDS):
-            click.echo(f"collect: {producer.waiting} messages were not taken by the broker", err=True)
-            return 1
-    finally:
-        if producer is not None:
-            await producer.stop()
-    return 1 if once and any(scrape.error for scrape in scrapes) else 0
+    source = Exporters(exporters, interval_seconds=interval_seconds, once=once, on_tick=ErrorsTold())
+    buffer = Lines() if to_stdout else RawProducer(settings)
+    return await feed([source], buffer, command="collect", stop=stop_event(), flush_seconds=_FLUSH_SECONDS)
 
 
-def _tell_errors(messages: Sequence[dict[str, Any]], told: set[str]) -> None:
-    """Tell a person once when an exporter fails and once when it is back."""
-    for message in messages:
-        if not message["gpu_id"].startswith(HOST_PREFIX):
-            continue
-        host_id, error = message["host_id"], message["labels"].get("exporter_error")
-        if error and host_id not in told:
-            told.add(host_id)
-            click.echo(f"collect: {host_id}: {error}", err=True)
-        elif not error and host_id in told:
-            told.discard(host_id)
-            click.echo(f"collect: {host_id}: the exporter answers again", err=True)
+class ErrorsTold:
+    """Tells a person once when an exporter fails and once when it is back."""
+
+    def __init__(self) -> None:
+        self._failing: set[Exporter] = set()
+
+    def __call__(self, scrapes: Sequence[Scrape]) -> None:
+        """Look at one tick's answers."""
+        for one in scrapes:
+            name = f"collect: {one.exporter.host_id}: {one.exporter.url}"
+            if one.error and one.exporter not in self._failing:
+                self._failing.add(one.exporter)
+                click.echo(f"{name}: {one.error}", err=True)
+            elif not one.error and one.exporter in self._failing:
+                self._failing.discard(one.exporter)
+                click.echo(f"{name}: answers again", err=True)

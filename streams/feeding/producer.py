@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_exponential
 from tenacity.wait import wait_base
 
+from collectors.buffer import BufferUnavailable, Record
 from schemas.topics import METRICS_RAW
 from streams.kafka.clients import client_options
 from streams.kafka.topics import MAX_RECORD_BYTES
@@ -21,20 +22,18 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Record = tuple[bytes | None, bytes]
-
 _BUFFER_BYTES: Final = 64 * 1024 * 1024
 _BATCH_RECORDS: Final = 1000
 _START_SECONDS: Final = 15.0
 _PAUSES: Final = wait_exponential(multiplier=0.2, max=5.0)
 
 
-class BrokerUnreachable(Exception):
+class BrokerUnreachable(BufferUnavailable):
     """The broker or its raw topic cannot be reached; the text says what to do."""
 
 
 class RawProducer:
-    """A buffered producer that keeps trying.
+    """A buffered producer that keeps trying (a :class:`collectors.buffer.Buffer` in memory).
 
     Records of one key keep their order but for a record that the broker refused once while it took the
     next. What the buffer cannot hold is lost, oldest first, and counted; it is memory alone.

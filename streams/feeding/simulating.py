@@ -7,9 +7,8 @@ import io
 import re
 import sys
 import time
-from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from math import floor
 from typing import Final
 
@@ -17,11 +16,12 @@ import click
 
 from collectors.simulator.faults import default_faults, parse_faults
 from collectors.simulator.fleet import fleet_assets, make_fleet
-from collectors.simulator.pace import Pace, run_live
-from collectors.simulator.world import HISTORY_INTERVAL_SECONDS, RECENT_SECONDS, Format, Record, World
+from collectors.simulator.pace import Pace, SimulatedFleet, SimulatedHistory
+from collectors.simulator.world import HISTORY_INTERVAL_SECONDS, RECENT_SECONDS, Format, World
+from collectors.source import Source
 from schemas.times import parse_time
-from streams.clock import SystemClock
-from streams.feeding.producer import BrokerUnreachable, RawProducer
+from streams.feeding.feed import Lines, feed
+from streams.feeding.producer import RawProducer
 from streams.settings import Settings
 from streams.stop_signals import stop_event
 
@@ -30,7 +30,6 @@ _UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 _DURATION: Final = re.compile("(?=.)" + "".join(rf"(?:([0-9]+(?:\.[0-9]+)?){unit})?" for unit in _UNITS))
 _HOUR_SECONDS: Final = 3_600.0
 _FLUSH_SECONDS: Final = 60.0
-_CHUNK: Final = 2_000
 
 
 def parse_duration(text: str) -> float:
@@ -121,54 +120,26 @@ def simulated_assets(gpus: int) -> str:
 
 async def run_simulation(settings: Settings, plan: Plan, prepared: Prepared) -> int:
     """Send history and live samples; return the exit code."""
-    stop = stop_event()
-    producer: RawProducer | None = None
-    if not plan.to_stdout:
-        producer = RawProducer(settings)
-        try:
-            await producer.start()
-        except BrokerUnreachable as error:
-            click.echo(f"simulate: {error}", err=True)
-            return 1
-
-    async def emit(records: Iterable[Record]) -> None:
-        if producer is None:
-            sys.stdout.buffer.writelines(value + b"\n" for _, value in records)
-            sys.stdout.buffer.flush()
-        else:
-            # The guide's collector sends no key.
-            await producer.send((key if plan.form == "full" else None, value) for key, value in records)
-
     world, pace = prepared.world, prepared.pace
-    try:
+    keyed = plan.form == "full"  # the guide's collector sends no key
+    live = SimulatedFleet(
+        world, pace, interval_seconds=plan.interval_seconds, duration_seconds=plan.duration_seconds, keyed=keyed
+    )
+    buffer = Lines() if plan.to_stdout else RawProducer(settings)
+    with ExitStack() as bars:
+        sources: list[Source] = [live]
         if plan.history_seconds > 0.0:
-            history = world.history(
-                pace.start - plan.history_seconds,
-                pace.start,
-                recent_interval_seconds=plan.interval_seconds,
+            bar = bars.enter_context(
+                click.progressbar(length=plan.history_messages, label="simulated history", file=sys.stderr)
             )
-            with click.progressbar(length=plan.history_messages, label="simulated history", file=sys.stderr) as bar:
-                while not stop.is_set() and (chunk := list(islice(history, _CHUNK))):
-                    await emit(chunk)
-                    bar.update(len(chunk))
-            if producer is not None and not stop.is_set():
-                await producer.flush(_FLUSH_SECONDS)
-        click.echo(f"simulate: simulated fleet of {plan.gpus} GPUs, live", err=True)
-        await run_live(
-            world,
-            emit,
-            pace,
-            interval_seconds=plan.interval_seconds,
-            duration_seconds=plan.duration_seconds,
-            clock=SystemClock(),
-            stop=stop,
-        )
-        if producer is not None and not await producer.flush(_FLUSH_SECONDS if not stop.is_set() else 5.0):
-            click.echo(f"simulate: {producer.waiting} messages were not taken by the broker", err=True)
-            return 1
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stderr.close()
-    finally:
-        if producer is not None:
-            await producer.stop()
-    return 0
+            history = SimulatedHistory(
+                world,
+                pace.start,
+                seconds=plan.history_seconds,
+                interval_seconds=plan.interval_seconds,
+                keyed=keyed,
+                on_sent=bar.update,
+            )
+            sources.insert(0, history)
+        click.echo(f"simulate: simulated fleet of {plan.gpus} GPUs", err=True)
+        return await feed(sources, buffer, command="simulate", stop=stop_event(), flush_seconds=_FLUSH_SECONDS)

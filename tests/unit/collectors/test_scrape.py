@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest_asyncio
@@ -12,20 +11,11 @@ from aiohttp import web
 
 from collectors.exposition import parse_exposition
 from collectors.schedule import Schedule
-from collectors.scrape import Exporter, Scrape, collect, scrape, tick_messages
+from collectors.scrape import Exporter, Exporters, Scrape, scrape, tick_messages
+from tests.unit.collectors.kept import Kept, LoopClock
 
 TIME = 1770638400.0
 TEXT = 'DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="GPU-1"} 65\n'
-
-
-class StillClock:
-    """Wall time stands; monotonic time is the event loop's."""
-
-    def time(self) -> float:
-        return TIME
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 @pytest_asyncio.fixture
@@ -101,7 +91,7 @@ def test_a_tick_tells_each_gpu_once_and_each_host() -> None:
 async def test_the_time_of_a_sample_is_the_start_of_its_scrape(exporter_url: str) -> None:
     async with aiohttp.ClientSession() as session:
         one = await scrape(
-            session, Exporter(f"{exporter_url}/metrics", "n1"), timeout_seconds=5.0, clock=StillClock()
+            session, Exporter(f"{exporter_url}/metrics", "n1"), timeout_seconds=5.0, clock=LoopClock(TIME)
         )
     assert (one.started, one.error) == (TIME, "")
     assert one.exposition == parse_exposition(TEXT)
@@ -110,7 +100,7 @@ async def test_the_time_of_a_sample_is_the_start_of_its_scrape(exporter_url: str
 async def test_what_goes_wrong_is_a_value(exporter_url: str) -> None:
     async with aiohttp.ClientSession() as session:
         errors = [
-            (await scrape(session, Exporter(url, "n1"), timeout_seconds=0.2, clock=StillClock())).error
+            (await scrape(session, Exporter(url, "n1"), timeout_seconds=0.2, clock=LoopClock(TIME))).error
             for url in (f"{exporter_url}/broken", f"{exporter_url}/silent", "http://127.0.0.1:1/", "nonsense")
         ]
     assert errors[0] == "HTTP status 500"
@@ -120,14 +110,18 @@ async def test_what_goes_wrong_is_a_value(exporter_url: str) -> None:
 
 
 async def test_ticks_go_on_until_stopped(exporter_url: str) -> None:
-    stop = asyncio.Event()
-    ticks: list[int] = []
-
-    async def send(messages: Sequence[dict[str, Any]]) -> None:
-        ticks.append(len(messages))
-        if len(ticks) == 3:
-            stop.set()
-
+    kept = Kept(calls=3)
     exporters = [Exporter(f"{exporter_url}/metrics", "n1"), Exporter(f"{exporter_url}/broken", "n2")]
-    await collect(exporters, send, interval_seconds=0.1, clock=StillClock(), stop=stop)
-    assert ticks == [3, 3, 3]
+    shown: list[list[str]] = []
+    source = Exporters(
+        exporters, interval_seconds=0.1, on_tick=lambda scrapes: shown.append([one.error for one in scrapes])
+    )
+    assert await source.run(kept, clock=LoopClock(TIME), stop=kept.ending)
+    assert [len(take) for take in kept.takes] == [3, 3, 3]
+    assert shown == [["", "HTTP status 500"]] * 3
+
+
+async def test_a_single_tick_tells_whether_all_answered(exporter_url: str) -> None:
+    for page, answered in (("metrics", True), ("broken", False)):
+        source = Exporters([Exporter(f"{exporter_url}/{page}", "n1")], interval_seconds=9.0, once=True)
+        assert await source.run(Kept(), clock=LoopClock(TIME), stop=asyncio.Event()) is answered

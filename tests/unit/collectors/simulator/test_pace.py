@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 
 import orjson
 import pytest
 
 from collectors.simulator.faults import parse_faults
 from collectors.simulator.fleet import make_fleet
-from collectors.simulator.pace import Pace, run_live
-from collectors.simulator.world import Record, World
+from collectors.simulator.pace import Pace, SimulatedFleet
+from collectors.simulator.world import World
+from tests.unit.collectors.kept import Kept, LoopClock
 
 START = 1795526400.0
-
-
-class LoopClock:
-    """The event loop's time, and a time of day that stands still."""
-
-    def __init__(self, now: float = START) -> None:
-        self._now = now
-
-    def time(self) -> float:
-        return self._now
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 async def run(
     pace: Pace, duration_seconds: float, faults: str = "none", now: float = START
 ) -> list[dict[str, object]]:
     world = World(make_fleet(1, 2), parse_faults(faults, seed=1, gpus=2, live_start=pace.start))
-    found: list[dict[str, object]] = []
-
-    async def emit(records: Iterable[Record]) -> None:
-        found.extend(orjson.loads(value) for _, value in records)
-
-    await run_live(
-        world,
-        emit,
-        pace,
-        interval_seconds=10.0,
-        duration_seconds=duration_seconds,
-        clock=LoopClock(now),
-        stop=asyncio.Event(),
-    )
-    return found
+    kept = Kept()
+    fleet = SimulatedFleet(world, pace, interval_seconds=10.0, duration_seconds=duration_seconds)
+    await fleet.run(kept, clock=LoopClock(now), stop=asyncio.Event())
+    return [orjson.loads(value) for value in kept.values]
 
 
 async def test_log_lines_come_between_the_samples_of_their_time() -> None:
@@ -78,19 +54,9 @@ def test_no_sample_is_due_before_its_time_has_come() -> None:
 
 
 async def test_a_stopped_simulation_ends() -> None:
-    world = World(make_fleet(1, 1), ())
-    stop = asyncio.Event()
-
-    async def emit(records: Iterable[Record]) -> None:
-        stop.set()
-
+    kept = Kept(calls=1)
+    fleet = SimulatedFleet(
+        World(make_fleet(1, 1), ()), Pace(START, START), interval_seconds=3_600.0, duration_seconds=None
+    )
     async with asyncio.timeout(10.0):
-        await run_live(
-            world,
-            emit,
-            Pace(START, START),
-            interval_seconds=3_600.0,
-            duration_seconds=None,
-            clock=LoopClock(),
-            stop=stop,
-        )
+        await fleet.run(kept, clock=LoopClock(START), stop=kept.ending)
