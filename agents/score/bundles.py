@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, Final
+from typing import Any
 
 from agents.ports import Inputs
+from agents.score.side_inputs import (
+    ASSET,
+    DEFAULT_ID,
+    LOAD_MODEL,
+    PRICES,
+    PROFILE,
+    RISK_MODEL,
+    RULES,
+    SideInputKind,
+)
 from agents.score.step import Bundle, KnownAsset
 from models.alerts.catalogue import load_catalogue
-from models.alerts.rules_file import load_rules
-from models.economics.prices import load_prices
 from models.health.load_model import LoadModels
-from models.health.profile import load_profile
-from models.risk.online import prior_model
 from schemas.side_input import Asset
 from schemas.times import parse_time
-
-PROFILE: Final = "profile"
-RULES: Final = "rules"
-PRICES: Final = "prices"
-RISK_MODEL: Final = "risk_model"
-LOAD_MODEL: Final = "load_model"
-ASSET: Final = "asset"
-DEFAULT_ID: Final = "default"
-
-# What a partition uses until anything is published; version 0 tells that apart in the records.
-_PACKAGED: Final[Mapping[str, Callable[[], Any]]] = {
-    PROFILE: lambda: load_profile(None),
-    RULES: lambda: load_rules(None),
-    PRICES: lambda: load_prices(None),
-    RISK_MODEL: prior_model,
-}
 
 
 class Bundles:
     """Looks the inputs up once a version, not once a sample."""
 
-    __slots__ = ("_assets", "_bundle", "_catalogue", "_generation", "_inputs", "_packaged")
+    __slots__ = ("_assets", "_bundle", "_catalogue", "_defaults", "_generation", "_inputs")
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
         self._catalogue = load_catalogue()
         self._generation = -1
         self._bundle: Bundle | None = None
-        self._packaged: dict[str, Any] = {}
+        self._defaults: dict[str, Any] = {}
         self._assets: dict[str, KnownAsset | None] = {}
 
     def at(self, time: float) -> Bundle:
@@ -68,7 +57,7 @@ class Bundles:
     def asset(self, gpu_id: str, time: float) -> KnownAsset | None:
         """Return what the owner knows of a GPU, None where that is nothing."""
         if gpu_id not in self._assets:
-            found = self._inputs.newest(ASSET, gpu_id, time)
+            found = self._inputs.newest(ASSET.name, gpu_id, time)
             self._assets[gpu_id] = KnownAsset(found[1], deployed(found[1])) if found else None
         return self._assets[gpu_id]
 
@@ -79,20 +68,19 @@ class Bundles:
     def _look_up(self, time: float, until: float) -> Bundle:
         versions: dict[str, int] = {}
 
-        def newest(kind: str) -> Any:
-            found = self._inputs.newest(kind, DEFAULT_ID, time)
+        def newest(kind: SideInputKind) -> Any:
+            found = self._inputs.newest(kind.name, DEFAULT_ID, time)
             if found is not None:
-                versions[kind], payload = found
+                versions[kind.name], payload = found
                 return payload
-            versions[kind] = 0
-            if kind not in self._packaged:
-                self._packaged[kind] = _PACKAGED[kind]()
-            return self._packaged[kind]
+            if kind.default is None:
+                return None
+            versions[kind.name] = 0  # nothing was published
+            if kind.name not in self._defaults:
+                self._defaults[kind.name] = kind.default()
+            return self._defaults[kind.name]
 
-        loads = self._inputs.newest(LOAD_MODEL, DEFAULT_ID, time)
-        models: LoadModels | None = loads[1] if loads else None
-        if loads:
-            versions[LOAD_MODEL] = loads[0]
+        models: LoadModels | None = newest(LOAD_MODEL)
         return Bundle(
             profile=newest(PROFILE),
             rules=newest(RULES),

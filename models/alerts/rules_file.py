@@ -9,6 +9,7 @@ import msgspec
 
 from models.alerts.rules_settings import Rules
 from models.alerts.specs import BY_NAME
+from schemas.user_file import UserFileError, read_toml
 
 
 def load_rules(path: Path | None = None) -> Rules:
@@ -16,20 +17,18 @@ def load_rules(path: Path | None = None) -> Rules:
 
     Raises
     ------
-    ValueError
-        Not TOML, a number missing, of a wrong type, or unknown; a rule on trial that does not exist.
+    UserFileError
+        It cannot be read or is not TOML; a number is missing, of a wrong type, or unknown; a rule on trial does not
+        exist.
 
     >>> load_rules().throttle_minutes
     6
     """
     source = path if path is not None else files("models.alerts").joinpath("rules.toml")
-    try:
-        rules = msgspec.toml.decode(source.read_bytes(), type=Rules)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"rules file {source}: {error}") from error
+    rules = read_toml(source, Rules, "rules file")
     unknown = sorted(set(rules.trial) - set(BY_NAME))
     if unknown:
-        raise ValueError(f"rules file {source}: no rule is called {', '.join(unknown)}")
+        raise UserFileError(f"rules file {source}: no rule is called {', '.join(unknown)}")
     return rules
 
 
@@ -41,7 +40,7 @@ def decode_rules(payload: bytes) -> Rules:
     Raises
     ------
     ValueError
-        As :func:`load_rules`.
+        A number is missing, of a wrong type, or unknown.
     """
     try:
         return msgspec.json.decode(payload, type=Rules)

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from schemas.user_file import UserFileError, read_toml
+
 Strength = Literal["strong", "medium", "weak"]
 
 
@@ -76,15 +78,20 @@ def load_prices(path: Path | None = None) -> Prices:
 
     Raises
     ------
-    ValueError
-        Not such a file: an unknown or missing key, a figure out of range (the message names it).
+    UserFileError
+        It cannot be read, or is not such a file: an unknown or missing key, a figure out of range (the text names
+        it).
     """
-    text = (files("models.economics") / "prices.toml").read_bytes() if path is None else path.read_bytes()
-    return check(msgspec.toml.decode(text, type=Prices))
+    source = files("models.economics") / "prices.toml" if path is None else path
+    prices = read_toml(source, Prices, "prices file")
+    try:
+        return check(prices)
+    except ValueError as error:
+        raise UserFileError(f"prices file {source}: {error}") from None
 
 
 def decode_prices(payload: bytes) -> Prices:
-    """Return the prices of a side input's payload (JSON); raises as :func:`load_prices`."""
+    """Return the prices of a side input's payload (JSON); a ValueError says what is wrong with it."""
     return check(msgspec.json.decode(payload, type=Prices))
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from schemas.user_file import read_toml
+
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parts of the overall score; they add up to 1."""
@@ -112,19 +114,15 @@ def load_profile(path: Path | None) -> Profile:
 
     Raises
     ------
-    ValueError
-        A key is unknown or missing, or a value is impossible; the text names the file and the key.
-    OSError
-        The file cannot be read.
+    UserFileError
+        The file cannot be read, a key is unknown or missing, or a value is impossible; the text names the file and
+        the key.
 
     >>> load_profile(None).weights.memory
     0.45
     """
     source = files("models.health") / "profile.toml" if path is None else path
-    try:
-        return msgspec.toml.decode(source.read_bytes(), type=Profile)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{source}: {error}") from error
+    return read_toml(source, Profile, "profile")
 
 
 def decode_profile(payload: bytes) -> Profile:

@@ -13,6 +13,7 @@ import sys
 import click
 
 from schemas.errors import ShutdownError
+from schemas.user_file import UserFileError
 
 
 class LazyCommands(click.Group):
@@ -47,6 +48,9 @@ def main() -> None:
     """Run the command line; exit 0 when all is well, 1 when the work failed, 2 when it was asked wrongly."""
     try:
         gpu_health(prog_name="gpu-health")
+    except UserFileError as error:
+        click.echo(f"gpu-health: {error}", err=True)
+        sys.exit(2)
     except ShutdownError as error:
         click.echo(f"gpu-health: {error}", err=True)
         sys.exit(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 from pydantic import ValidationError
 
@@ -25,6 +27,23 @@ def load_settings() -> Settings:
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise click.UsageError("settings cannot be used:\n  " + "\n  ".join(wrong)) from None
+
+
+def load_checked_settings() -> Settings:
+    """Return the settings of the environment, whose every file was looked at.
+
+    Raises
+    ------
+    click.UsageError
+        See :func:`load_settings`.
+    UserFileError
+        A file that they name cannot be used.
+    """
+    from streams.user_files import check_user_files
+
+    settings = load_settings()
+    check_user_files(settings, os.environ)
+    return settings
 
 
 def load_connected_settings() -> Settings:

@@ -13,16 +13,17 @@ from streams.cli._settings import load_connected_settings
     "--only",
     "parts",
     multiple=True,
-    type=click.Choice(["exporter", "broker", "database"]),
+    type=click.Choice(["settings", "exporter", "broker", "database"]),
     help="Check this part alone; may be repeated.",
 )
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(urls: tuple[str, ...], parts: tuple[str, ...], form: str) -> None:
-    """Check exporters, clocks, broker, topics, lag and databases; exit 1 when something is wrong.
+    """Check settings and files, exporters, clocks, broker, topics, lag and databases; exit 1 when something is wrong.
 
     \b
     Example:
       gpu-health doctor --url http://gpu-7:9400/metrics
+      gpu-health doctor --only settings
       gpu-health doctor --only broker --format json
     """
     import asyncio

@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from streams.cli._settings import load_settings
+from streams.cli._settings import load_checked_settings
 
 
 @click.command("prepare")
@@ -19,7 +19,7 @@ def command() -> None:
     Example:
       GPU_HEALTH_BROKER=kafka:9092 GPU_HEALTH_METRICS_DSN=postgresql://… gpu-health prepare
     """
-    settings = load_settings()
+    settings = load_checked_settings()
     from streams.setup import prepare
 
     asyncio.run(prepare(settings, click.echo))

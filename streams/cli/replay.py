@@ -70,13 +70,14 @@ def _read(files: Sequence[Path], host: str | None, at: float | None, damage: Dam
 
 
 def _print_offline(messages: Iterator[bytes], inputs: Path | None, statuses: bool) -> None:
+    from schemas.user_file import UserFileError
     from streams.offline.inputs import FileInputs
     from streams.offline.replay import OfflineReplay, line
 
     try:
         replay = OfflineReplay(FileInputs(inputs) if inputs else None, statuses=statuses)
-    except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    except UserFileError as error:
+        raise click.BadParameter(str(error), param_hint="--inputs") from error
     out = sys.stdout.buffer
     for output in replay.feed(messages):
         out.write(line(output))

@@ -8,7 +8,7 @@ import time
 
 import click
 
-from streams.cli._settings import load_settings
+from streams.cli._settings import load_checked_settings
 
 
 @click.command("up")
@@ -26,7 +26,7 @@ def command(simulate: bool, gpus: int, exit_after: float | None) -> None:
       gpu-health up --gpus 200
       GPU_HEALTH_BROKER=kafka:9092 gpu-health up --no-simulate
     """
-    settings = load_settings()
+    settings = load_checked_settings()
     from streams.embedded.launch import launch
 
     began = time.monotonic()

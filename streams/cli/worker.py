@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -31,12 +32,14 @@ def command(role: str) -> None:
     from streams.roles.run import ROLES, run
     from streams.roles.view_tables import changelog_specs
     from streams.telemetry.logs import configure_logging
+    from streams.user_files import check_user_files
 
     if role not in ROLES:
         raise click.UsageError(f"no role {role!r}; there are: {', '.join(ROLES)}")
     settings = load_connected_settings()
     if not settings.broker:
         raise click.UsageError("no broker: set GPU_HEALTH_BROKER, or start `gpu-health up`")
+    check_user_files(settings, os.environ)
     configure_logging(settings, role)
     try:
         differences = asyncio.run(ensure_topics(settings, changelog_specs(settings)))

@@ -11,8 +11,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from schemas.errors import ShutdownError
-from schemas.topics import METRICS_RAW
+from schemas.topics import INPUTS, METRICS_RAW
 from streams.doctor.finding import Finding
+from streams.doctor.settings import check_inputs
 from streams.kafka.clients import client_options
 from streams.kafka.topics import check_topics
 from streams.settings import Settings
@@ -58,6 +59,8 @@ async def check_broker(settings: Settings) -> list[Finding]:
             absent = {one.topic for one in differences if one.setting == "existence"}
             if settings.topic(METRICS_RAW) not in absent:
                 findings += await _lags(settings)
+            if settings.topic(INPUTS) not in absent:
+                findings += await check_inputs(settings)
             return findings
     except (KafkaError, OSError, TimeoutError, ShutdownError) as error:
         return [

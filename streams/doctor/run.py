@@ -10,13 +10,16 @@ from streams.doctor.broker import check_broker
 from streams.doctor.database import check_databases
 from streams.doctor.exporter import check_exporter
 from streams.doctor.finding import Finding
+from streams.doctor.settings import check_settings
 from streams.settings import Settings
 
 
 async def diagnose(settings: Settings, urls: Sequence[str], parts: Sequence[str]) -> list[Finding]:
-    """Return the findings of ``parts`` (exporter, broker, database; empty: all that are set)."""
-    wanted = set(parts) or {"exporter", "broker", "database"}
+    """Return the findings of ``parts`` (settings, exporter, broker, database; empty: all that are set)."""
+    wanted = set(parts) or {"settings", "exporter", "broker", "database"}
     findings: list[Finding] = []
+    if "settings" in wanted:
+        findings.extend(check_settings(settings))
     if "exporter" in wanted:
         if urls:
             now = SystemClock().time()

@@ -94,12 +94,17 @@ async def publish_all(
 
 
 async def publish_files(settings: Settings) -> dict[str, int]:
-    """Publish the files that the settings name, or the packaged ones; return the version of each kind."""
-    # The kinds import every model: only who publishes files pays for that.
-    from agents.score.bundles import DEFAULT_ID
-    from streams.inputs.kinds import KINDS
+    """Publish the files that the settings name, or the packaged ones; return the version of each kind.
 
-    loaded = {kind.name: kind.load(settings) for kind in KINDS if kind.load is not None}
+    Raises
+    ------
+    UserFileError
+        A file cannot be used.
+    """
+    # The kinds import every model: only who publishes files pays for that.
+    from streams.inputs.files import DEFAULT_ID, load_files
+
+    loaded = load_files(settings)
     versions = await publish_all(settings, [Publication(name, DEFAULT_ID, one) for name, one in loaded.items()])
     return dict(zip(loaded, versions, strict=True))
 
@@ -113,7 +118,7 @@ async def _attempt(settings: Settings, publications: list[Publication], clock: C
     )
     await producer.start()
     try:
-        table = await _read(settings, {one.kind for one in publications})
+        table = await read_published(settings)
         versions: list[int] = []
         records: list[tuple[bytes, bytes]] = []
         for one in publications:
@@ -152,9 +157,15 @@ def _record(one: Publication, raw: bytes, version: int, now: float) -> tuple[byt
     return msgspec.json.encode(key), msgspec.json.encode(value)
 
 
-async def _read(settings: Settings, kinds: set[str]) -> InputsTable:
-    """Return what is published of ``kinds``, payloads left as they are."""
-    table = InputsTable(dict.fromkeys(kinds, bytes))
+async def read_published(settings: Settings) -> InputsTable:
+    """Return all that is published, payloads left as they are.
+
+    Raises
+    ------
+    aiokafka.errors.KafkaError
+        The broker is away.
+    """
+    table = InputsTable({})
     reader = AIOKafkaConsumer(
         isolation_level="read_committed",
         enable_auto_commit=False,

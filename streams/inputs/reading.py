@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -44,9 +45,14 @@ class Version:
 
 @dataclass(slots=True)
 class InputsTable:
-    """The versions of every input, in memory (see agents.ports.Inputs)."""
+    """The versions of every input, in memory (see agents.ports.Inputs).
+
+    ``unknown`` counts the versions of kinds that ``decoders`` does not have, as a later version of the program
+    publishes them: they are kept as they are on the topic and here, and used by nobody.
+    """
 
     decoders: Mapping[str, Decode]
+    unknown: Counter[str] = field(default_factory=Counter)
     _versions: dict[tuple[str, str], dict[int, Version]] = field(default_factory=dict)
     _generation: int = 0
 
@@ -86,7 +92,7 @@ class InputsTable:
             versions = self._versions.setdefault((named.kind, named.id), {})
             if value is None:
                 versions.pop(named.version, None)
-            elif named.kind in self.decoders:
+            else:
                 versions[named.version] = self._version(_VALUE.decode(value))
             self._generation += 1
         except UNREADABLE as error:
@@ -95,7 +101,11 @@ class InputsTable:
     def _version(self, record: SideInput) -> Version:
         raw = bytes(record.payload)
         effective = -inf if record.effective_from is None else parse_time(record.effective_from)
-        return Version(record.version, effective, raw, self.decoders[record.kind](raw))
+        decode = self.decoders.get(record.kind)
+        if decode is None:
+            self.unknown[record.kind] += 1
+            return Version(record.version, effective, raw, raw)
+        return Version(record.version, effective, raw, decode(raw))
 
 
 class InputsReader:
@@ -104,7 +114,7 @@ class InputsReader:
     Parameters
     ----------
     decoders
-        By kind, what makes a typed payload of JSON bytes; records of other kinds are left out.
+        By kind, what makes a typed payload of JSON bytes. Another kind is told once in the log.
     """
 
     def __init__(self, settings: Settings, decoders: Mapping[str, Decode]) -> None:
@@ -112,6 +122,7 @@ class InputsReader:
         self._tp = TopicPartition(settings.topic(INPUTS), 0)
         self._reader: AIOKafkaConsumer | None = None
         self._following: asyncio.Task[None] | None = None
+        self._told: set[str] = set()
         self.table = InputsTable(decoders)
 
     async def start(self) -> None:
@@ -144,6 +155,13 @@ class InputsReader:
 
     def _take(self, record: ConsumerRecord) -> None:
         self.table.take(record.key, record.value)
+        for kind in self.table.unknown.keys() - self._told:
+            self._told.add(kind)
+            log.warning(
+                "%s has side inputs of kind %r, which this version does not know: they are kept, not used",
+                INPUTS,
+                kind,
+            )
 
     async def _follow(self) -> None:
         assert self._reader is not None

@@ -4,46 +4,31 @@ from __future__ import annotations
 
 from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import msgspec
-
-from agents.score.bundles import DEFAULT_ID, LOAD_MODEL, PRICES, PROFILE, RISK_MODEL, RULES
-from models.alerts.rules_file import load_rules
-from models.economics.prices import load_prices
-from models.health.load_model import LoadModels
-from models.health.profile import load_profile
-from models.risk.online import decode_model
-
-# File of a kind in the directory of `replay --offline --inputs`; all are effective from the beginning of time.
-FILES: Final = {
-    PROFILE: "profile.toml",
-    RULES: "rules.toml",
-    PRICES: "prices.toml",
-    RISK_MODEL: "risk_model.json",
-    LOAD_MODEL: "load_model.json",
-}
+from agents.score.side_inputs import DEFAULT_ID, KINDS
+from schemas.user_file import UserFileError
 
 
 class FileInputs:
     """Version 1 of every input that has a file in ``directory``; the packaged ones stand for the others.
 
+    All are effective from the beginning of time.
+
     Raises
     ------
-    ValueError
-        A file cannot be used; the text says where and why.
-    OSError
-        A file cannot be read.
+    UserFileError
+        The directory or a file cannot be used; the text says where and why.
     """
 
     def __init__(self, directory: Path) -> None:
         if not directory.is_dir():
-            raise ValueError(f"{directory} is not a directory")
+            raise UserFileError(f"{directory} is not a directory")
         self._payloads: dict[str, Any] = {}
-        for kind, name in FILES.items():
-            path = directory / name
-            if path.exists():
-                self._payloads[kind] = _load(kind, path)
+        for kind in KINDS:
+            path = directory / kind.file
+            if kind.file and path.exists():
+                self._payloads[kind.name] = kind.load(path)
 
     def newest(self, kind: str, id: str, event_time: float) -> tuple[int, Any] | None:
         """Return the file's payload as version 1."""
@@ -57,18 +42,3 @@ class FileInputs:
     def next_change(self, event_time: float) -> float:
         """Return infinity: nothing changes within a replay."""
         return inf
-
-
-def _load(kind: str, path: Path) -> Any:
-    if kind == PROFILE:
-        return load_profile(path)
-    if kind == RULES:
-        return load_rules(path)
-    if kind == PRICES:
-        return load_prices(path)
-    try:
-        if kind == RISK_MODEL:
-            return decode_model(path.read_bytes())
-        return msgspec.json.decode(path.read_bytes(), type=LoadModels)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{path}: {error}") from error

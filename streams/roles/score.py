@@ -13,7 +13,7 @@ from agents.score.partition import ScorePartition
 from schemas.topics import METRICS_RAW, STATE
 from streams.clock import SystemClock
 from streams.hot_state.owned_partitions import OwnedPartitions
-from streams.inputs.kinds import decoders
+from streams.inputs.files import decoders
 from streams.inputs.reading import InputsReader
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry

@@ -6,7 +6,9 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from math import inf
+from pathlib import Path
 from time import monotonic
 
 import msgspec
@@ -14,7 +16,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from schemas.topics import INPUTS
-from streams.inputs.publishing import LEAD_SECONDS, Publication, publish, publish_all
+from streams.doctor.settings import check_inputs
+from streams.inputs.publishing import LEAD_SECONDS, Publication, publish, publish_all, publish_files
 from streams.inputs.reading import InputsReader
 from streams.kafka.clients import client_options
 from streams.settings import Settings
@@ -124,5 +127,32 @@ async def test_an_unreadable_record_is_left_out(topics: Settings, caplog: pytest
     await producer.stop()
     async with reading(topics) as reader:
         assert reader.table.newest("limit", "default", NOW) == (1, Limit(80.0))
-        assert reader.table.newest("of-the-future", "x", NOW) is None
+        assert reader.table.newest("of-the-future", "x", NOW) == (1, b'{"a":1}')  # kept as it is
     assert sum("left out" in record.message for record in caplog.records) == 3
+
+
+async def test_a_kind_that_is_not_known_here_is_told_once_and_stays(
+    topics: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for celsius in (30, 31):
+        await publish(topics, "weather", "default", {"celsius": celsius}, clock=FixedClock())
+    await publish(topics, "limit", "default", Limit(80.0), clock=FixedClock())
+    async with reading(topics) as reader:
+        assert reader.table.newest("limit", "default", NOW) == (1, Limit(80.0))
+        assert reader.table.unknown == {"weather": 2}
+    assert [record.message for record in caplog.records if "weather" in record.message] == [
+        f"{INPUTS} has side inputs of kind 'weather', which this version does not know: they are kept, not used"
+    ]
+    (finding,) = [one for one in await check_inputs(topics) if "weather" in one.what]
+    assert (finding.state, finding.evidence[:10]) == ("warning", "2 versions")
+
+
+async def test_a_changed_file_is_a_new_version_and_an_unchanged_one_is_not(topics: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    text = files("models.economics").joinpath("prices.toml").read_text()
+    path.write_text(text)
+    settings = topics.model_copy(update={"prices": path})
+    assert set((await publish_files(settings)).values()) == {1}
+    assert set((await publish_files(settings)).values()) == {1}
+    path.write_text(text.replace("horizon_months = ", "horizon_months = 1"))
+    assert (await publish_files(settings))["prices"] == 2

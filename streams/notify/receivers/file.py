@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from schemas.errors import ShutdownError
+from schemas.user_file import UserFileError, read_text
 from streams.notify import receivers
 from streams.notify.receivers.port import Kind, Receiver, Table
 
@@ -37,8 +38,10 @@ def load_receivers(path: Path | None, environment: Mapping[str, str]) -> tuple[R
     if path is None:
         return ()
     try:
-        listed = _listed(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        listed = _listed(read_text(path, "receivers file"))
+    except UserFileError as error:
+        raise ShutdownError(str(error)) from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise ShutdownError(f"receivers file {path}: {error}") from error
     names = [one.name for one in listed]
     if len(set(names)) != len(names) or not all(names):

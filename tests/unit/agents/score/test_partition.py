@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.ports import Checkpoint, Chunk, Output
-from agents.score.bundles import PROFILE, NoInputs
+from agents.score.bundles import NoInputs
 from agents.score.options import ScoreOptions
 from agents.score.partition import ScorePartition
+from agents.score.side_inputs import PROFILE
 from models.gpu import packing
 from models.health.profile import load_profile
 from schemas.topics import ALERTS, DEAD_LETTER, HEALTH_SCORES, METRICS_RAW, STATUS
@@ -142,7 +143,7 @@ class SecondProfile(NoInputs):
 
     def newest(self, kind: str, id: str, event_time: float) -> tuple[int, Any] | None:
         """Return the profile of the time; nothing else was published."""
-        if kind != PROFILE:
+        if kind != PROFILE.name:
             return None
         version = 2 if event_time >= self.effective_from else 1
         return version, msgspec.structs.replace(load_profile(None), version=version)

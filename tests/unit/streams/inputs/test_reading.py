@@ -28,3 +28,11 @@ def test_a_key_nested_deeper_than_the_stack_is_left_out(caplog: pytest.LogCaptur
     table.take(NESTED, b"{}")
     assert table.newest("rules", "default", 0.0) is None
     caplog.clear()
+
+
+def test_a_kind_of_a_later_version_is_kept_and_counted() -> None:
+    table = InputsTable({"rules": msgspec.json.decode})
+    value = b'{"kind": "weather", "id": "default", "version": 3, "effective_from": null, "payload": {"celsius": 31}}'
+    table.take(b'{"kind": "weather", "id": "default", "version": 3}', value)
+    assert table.newest("weather", "default", 0.0) == (3, b'{"celsius": 31}')
+    assert table.unknown == {"weather": 1}
