@@ -23,7 +23,7 @@ async def test_all_is_well(topics: Settings, settings: Settings) -> None:
     findings = await diagnose(settings, [], [])
     assert exit_code(findings) == 0, findings
     assert not wrong(findings, "broker"), "our own broker has the settings that we ask for"
-    assert {finding.check for finding in findings} == {"broker", "topics", "lag", "database"}
+    assert {finding.check for finding in findings} == {"settings", "broker", "topics", "lag", "database"}
 
 
 async def test_waiting_messages_of_a_group_that_never_read_are_told(topics: Settings) -> None:
@@ -51,9 +51,10 @@ async def test_servers_that_are_away() -> None:
     settings = Settings(broker="127.0.0.1:1", metrics_dsn=SecretStr("postgresql://127.0.0.1:1/x"))
     findings = await diagnose(settings, ["http://127.0.0.1:1/metrics"], [])
     assert [(finding.check, finding.state) for finding in findings] == [
+        ("settings", "ok"),
         ("exporter", "problem"),
         ("broker", "problem"),
         ("database", "problem"),
         ("database", "problem"),
     ]
-    assert all(finding.repair and finding.evidence for finding in findings)
+    assert all(finding.repair and finding.evidence for finding in findings[1:])
