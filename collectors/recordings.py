@@ -14,7 +14,8 @@ import orjson
 from collectors.buffer import Buffer
 from collectors.damage import Damage
 from collectors.dcgm import messages, parse_exposition, row_kinds
-from collectors.kernel_log import KernelLog, event_message
+from collectors.kernel.envelope import is_exported
+from collectors.kernel.messages import log_messages
 from collectors.schedule import Clock
 from collectors.trace_csv import is_trace_header, trace_messages
 
@@ -91,7 +92,15 @@ def read_recording(
         elif kind == "exposition":
             yield from _exposition(file.read(_MAX_SCRAPE_BYTES), path, host_id, moment, damage)
         elif kind == "kernel_log":
-            yield from _kernel_log(file, host_id or path.stem, moment)
+            for message in log_messages(
+                file,
+                host_id=host_id or path.stem,
+                near=moment,
+                known=names,
+                damage=damage,
+                one_host=host_id is not None,
+            ):
+                yield orjson.dumps(message)
         elif kind == "trace_csv":
             for message in trace_messages(file, name=path.stem, host_id=host_id or path.stem, damage=damage):
                 yield orjson.dumps(message)
@@ -145,16 +154,3 @@ def _exposition(text: str, path: Path, host_id: str | None, at: float, damage: D
         if not host_id:
             message["host_id"] = message["labels"].get("exporter_hostname", path.stem)
         yield orjson.dumps(message)
-
-
-def _kernel_log(file: TextIO, host_id: str, at: float) -> Iterator[bytes]:
-    log = KernelLog(near=at)
-    for line in file:  # a log may name a GPU's UUID after its first event: read the names first
-        log.read(line)
-    uuids = log.uuids
-    file.seek(0)
-    log = KernelLog(near=at)
-    for line in file:
-        event = log.read(line)
-        if event is not None:
-            yield orjson.dumps(event_message(event, host_id=host_id, near=at, uuids=uuids))

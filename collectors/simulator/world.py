@@ -11,7 +11,8 @@ import orjson
 from numpy.typing import NDArray
 
 from collectors.heartbeat import heartbeat_message
-from collectors.kernel_log import LogEvent, event_message
+from collectors.kernel.log import LogEvent
+from collectors.kernel.messages import event_message
 from collectors.simulator.chance import Floats, uniform
 from collectors.simulator.faults import KINDS, Fault, log_lines, silent_from
 from collectors.simulator.fleet import Fleet, Gpu
