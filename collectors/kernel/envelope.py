@@ -27,16 +27,19 @@ _ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _BREAK: Final = re.compile(r"\\x0a|#012|\\n(?=NVRM:)|\r?\n")
 _PRIORITY: Final = re.compile(r"<(\d{1,3})>(?:1 (?=\S+ ))?")
 _FACILITY: Final = re.compile(r"\s*(kern|user|daemon|local\d|syslog|auth\w*)\s*:\w+\s*: ")
-_KMSG: Final = re.compile(r"(\d{1,4}),(\d+),(\d+),[^;]*;(.*)")
-_CRI: Final = re.compile(r"(\S+T\S+) (?:stdout|stderr) [FP] (.*)")
-_RFC5424: Final = re.compile(r"(\S+) (\S+) (\S+) \S+ \S+ (?:-|\[.*?\]) ?(.*)")
+_KMSG: Final = re.compile(r"(\d{1,4}),(\d+),(\d+),[^;]*;(.*)", re.DOTALL)
+_CRI: Final = re.compile(r"(\S+T\S+) (?:stdout|stderr) [FP] (.*)", re.DOTALL)
+_RFC5424: Final = re.compile(r"(\S+) (\S+) (\S+) \S+ \S+ (?:-|\[.*?\]) ?(.*)", re.DOTALL)
 _CLOCK: Final = (
     r"(?:\[?\d{9,11}\.\d{1,9}\]?"  # journalctl -o short-unix
     r"|\[ {0,16}\d{1,12}\.\d{1,9}\]"  # dmesg, journalctl -o short-monotonic
     r"|[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?"
-    r"|(?:[A-Z][a-z]{2} )?\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?P<fraction>[.,]\d{1,9})?(?:Z| ?[+-]\d{2}:?\d{2}| [A-Z]{3,4})?)"
+    r"|(?:[A-Z][a-z]{2} )?\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?P<fraction>[.,]\d{1,9})?"
+    r"(?:Z| ?[+-]\d{2}:?\d{2}| [A-Z]{3,4})?)"
 )
-_TAGGED: Final = re.compile(_CLOCK + r" +(?P<host>[A-Za-z0-9][\w.-]*) +(?P<tag>[\w./-]+)(?:\[\d+\])?: +(?P<text>.*)")
+_TAGGED: Final = re.compile(
+    _CLOCK + r" +(?P<host>[A-Za-z0-9][\w.-]*) +(?P<tag>[\w./-]+)(?:\[\d+\])?: +(?P<text>.*)", re.DOTALL
+)
 _UNIX: Final = re.compile(r"\[?(\d{9,11}\.\d{1,9})\]? ")
 _EXPORT: Final = re.compile(r"(__CURSOR|__REALTIME_TIMESTAMP|__MONOTONIC_TIMESTAMP)=")
 _MESSAGE_KEYS: Final = ("MESSAGE", "message", "log", "msg", "body", "line")
@@ -60,6 +63,15 @@ class Entry:
     time: float | None = None
     uptime: float | None = None
     kernel: bool | None = None
+
+
+def is_record(line: str) -> bool:
+    """Tell whether ``line`` is a log's record in JSON, and no raw message."""
+    try:
+        found = orjson.loads(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "gpu_id" not in found and any(key in found for key in _MESSAGE_KEYS)
 
 
 def is_exported(line: str) -> bool:
@@ -111,7 +123,7 @@ def _split(entry: Entry) -> Iterator[Entry]:
     """A printk of several lines is one record; rsyslog and /dev/kmsg print its newlines as escapes."""
     parts = [part for part in _BREAK.split(entry.text) if part]
     if len(parts) <= 1:
-        yield entry
+        yield replace(entry, text=parts[0] if parts else "", line=entry.line.rstrip("\n"))
         return
     for part in parts:
         yield replace(entry, text=part, line=part)
@@ -134,12 +146,13 @@ def _of_text(line: str, number: int, near: float) -> Entry:
         kernel = facility[1] == "kern"
         text = text[facility.end() :]
     host = None
-    told = _unix(text) or line_time(text, near=near)
-    boot = uptime(text)
+    told = _unix(text)
+    if told is None:
+        told, boot = line_time(text, near=near), uptime(text)
     if tagged := _TAGGED.match(text):
         tag = tagged["tag"].lower()
         # `dmesg --time-format iso` has a comma and no host: what looks like one is a driver and its device.
-        if tag in _KERNEL or not (tagged["fraction"] or "").startswith(",") and not text.startswith("["):
+        if tag in _KERNEL or (not (tagged["fraction"] or "").startswith(",") and not text.startswith("[")):
             host, text = _host(tagged["host"]), tagged["text"]
             if tag not in _KERNEL:
                 kernel = False

@@ -45,12 +45,17 @@ _LOST_BEGIN: Final = re.compile(rf"NVRM: The NVIDIA GPU (?P<pci>{_ADDRESS})")
 _LOST_END: Final = re.compile(r"NVRM: fallen off the bus and is not responding")
 _BOOT: Final = re.compile(r"(?:^|[\s:\]])Linux version \d")
 _PORT: Final = re.compile(rf"(?P<port>{_ADDRESS}): (?:AER: |PCIe Bus Error: |   *\[ *\d+\] )")
-_FATAL: Final = re.compile(r"AER: Uncorrected \(Fatal\)|AER: (?:Multiple )?Uncorrectable \(Fatal\)|severity=Uncorrect\w+ \(Fatal\)|SDES")
+_FATAL: Final = re.compile(
+    r"AER: Uncorrected \(Fatal\)|AER: (?:Multiple )?Uncorrectable \(Fatal\)|severity=Uncorrect\w+ \(Fatal\)|SDES"
+)
 # An XID 154 that a terminal or a syslog cut: its second action is on the next line.
 _ACTION: Final = re.compile(r"recovery action changed from ")
 _ACTION_WHOLE: Final = re.compile(r" to 0x[0-9a-fA-F]+ \(")
 # What a line must have to be looked at: after a loss the driver prints assertions at 500 lines a second.
-_OURS: Final = re.compile(r'Xid|NVRM: (?:GPU|The NVIDIA|\(PCI ID|fallen)|Linux version|AER|PCIe Bus Err|pcieport|"MESSAGE" ?: ?(?:\[|null)')
+_OURS: Final = re.compile(
+    r"Xid|NVRM: (?:GPU|The NVIDIA|\(PCI ID|fallen)|Linux version|AER|PCIe Bus Err|pcieport"
+    r'|"MESSAGE" ?: ?(?:\[|null)'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,9 @@ class KernelLog:
     def _with_port(self, event: LogEvent, entry: Entry, host: _Host) -> LogEvent:
         """Join the errors of the port above the GPU to its loss, where a fatal one came right before it."""
         now = self._position(entry)
-        fatal = {port for at, port, line in host.port_lines if 0.0 <= now - at <= _PORT_SECONDS and _FATAL.search(line)}
+        fatal = {
+            port for at, port, line in host.port_lines if 0.0 <= now - at <= _PORT_SECONDS and _FATAL.search(line)
+        }
         lines = [
             line for at, port, line in host.port_lines if port in fatal and 0.0 <= now - at <= _PORT_HISTORY_SECONDS
         ]

@@ -106,7 +106,7 @@ class World:
                 event,
                 host_id=gpu.host_id,
                 near=time,
-                uuids={gpu.pci_bus_id: gpu.gpu_id},
+                uuid=gpu.gpu_id,
                 labels=self._labels[index] | ({"history": "true"} if history else {}),
             )
             yield gpu.gpu_id.encode(), orjson.dumps(message)
