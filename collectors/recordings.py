@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -14,9 +15,11 @@ import orjson
 from collectors.buffer import Buffer
 from collectors.damage import Damage
 from collectors.dcgm import messages, parse_exposition, row_kinds
-from collectors.kernel_log import KernelLog, event_message
+from collectors.kernel.envelope import is_exported, is_record
+from collectors.kernel.messages import Known, log_messages
 from collectors.schedule import Clock
 from collectors.trace_csv import is_trace_header, trace_messages
+from schemas.times import EARLIEST
 
 Format = Literal["exposition", "json_lines", "kernel_log", "trace_csv", "empty"]
 
@@ -25,7 +28,7 @@ _CHUNK: Final = 1_000
 _MAX_SCRAPE_BYTES: Final = 256 * 1024 * 1024
 _HEADER: Final = re.compile(r"# (?:HELP|TYPE) [A-Za-z_:]")
 _ROW: Final = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*(?:\{| +\S+ *\Z)")
-_KERNEL: Final = re.compile(r"NVRM:|S?Xid \(|kernel:|\A\[ *\d+\.\d+\]|\A\w+ *:\w+ *: ")
+_KERNEL: Final = re.compile(r"NVRM:|S?Xid \(|kernel:|\A(?:<\d+>)?\[ *\d+\.\d+\]|\A\w+ *:\w+ *: |\A\d+,\d+,\d+,[^;]*;")
 
 
 class UnknownRecording(ValueError):
@@ -37,12 +40,16 @@ def sniff(head: str) -> Format | None:
 
     >>> sniff('{"gpu_id": "GPU-1"}'), sniff('DCGM_FI_DEV_GPU_TEMP{gpu="0"} 65')
     ('json_lines', 'exposition')
+    >>> sniff('{"_TRANSPORT": "kernel", "MESSAGE": "usb 1-1: new device"}')
+    'kernel_log'
     """
     lines = [line for line in head.splitlines() if line.strip()]
     if not lines:
         return "empty"
     if lines[0].lstrip().startswith("{"):
-        return "json_lines"
+        return "kernel_log" if is_record(lines[0]) else "json_lines"
+    if is_exported(lines[0]):
+        return "kernel_log"
     if is_trace_header(lines[0]):
         return "trace_csv"
     if any(_HEADER.match(line) for line in lines):
@@ -60,6 +67,7 @@ def read_recording(
     host_id: str | None = None,
     at: float | None = None,
     damage: Damage | None = None,
+    known: Known | None = None,
 ) -> Iterator[bytes]:
     """Yield the raw messages of a recorded file as JSON, in the file's order.
 
@@ -67,11 +75,14 @@ def read_recording(
     ----------
     host_id
         Host of a scrape, a log or a trace, which carry none; default: the exporter's own host name, else
-        the file's name. JSON lines keep their own.
+        the file's name. JSON lines keep their own, and so does a log that names several.
     at
-        Epoch seconds of a scrape, and of log lines without a clock; default: the file's modification time.
+        Epoch seconds of a scrape, and of the end of a log whose lines have no clock; default: the file's
+        modification time.
     damage
         Takes the count and the reason of each line that could not be read.
+    known
+        GPUs by host and PCI address, as :func:`named_gpus` finds them: whose the XIDs of an address are.
 
     Raises
     ------
@@ -82,7 +93,7 @@ def read_recording(
     """
     damage = damage if damage is not None else Damage()
     moment = at if at is not None else path.stat().st_mtime
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    with open_text(path) as file:
         head = file.read(_SNIFFED_CHARS)
         file.seek(0)
         kind = sniff(head)
@@ -91,12 +102,54 @@ def read_recording(
         elif kind == "exposition":
             yield from _exposition(file.read(_MAX_SCRAPE_BYTES), path, host_id, moment, damage)
         elif kind == "kernel_log":
-            yield from _kernel_log(file, host_id or path.stem, moment)
+            for message in log_messages(
+                file,
+                host_id=host_id or path.stem,
+                near=moment,
+                known=known,
+                damage=damage,
+                one_host=host_id is not None,
+            ):
+                yield orjson.dumps(message)
         elif kind == "trace_csv":
             for message in trace_messages(file, name=path.stem, host_id=host_id or path.stem, damage=damage):
                 yield orjson.dumps(message)
         elif kind is None:
             raise UnknownRecording(f"{path}: not exporter text, JSON lines, a kernel log or a 10 Hz CSV trace")
+
+
+def named_gpus(paths: Sequence[Path], *, host_id: str | None = None) -> dict[tuple[str, str], str]:
+    """Return the GPUs that the scrapes among ``paths`` name, by host and PCI address.
+
+    Two that have one address are left out: whose it is cannot be told.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    for path in paths:
+        with open_text(path) as file:
+            if sniff(file.read(_SNIFFED_CHARS)) != "exposition":
+                continue
+            file.seek(0)
+            for value in _exposition(file.read(_MAX_SCRAPE_BYTES), path, host_id, EARLIEST, Damage()):
+                message = orjson.loads(value)
+                address = message["labels"].get("pci_bus_id")
+                if address:
+                    found.setdefault((message["host_id"], address), set()).add(message["gpu_id"])
+    return {place: next(iter(gpus)) for place, gpus in found.items() if len(gpus) == 1}
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a text file, also a gzip of one, and one of UTF-16 (by its mark); other bytes are replaced."""
+    with path.open("rb") as file:
+        begin = file.read(2)
+    encoding = "utf-16" if begin in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if begin == b"\x1f\x8b":
+        return gzip.open(path, "rt", encoding=encoding, errors="replace", newline="")
+    return path.open(encoding=encoding, errors="replace", newline="")
 
 
 class Recordings:
@@ -145,16 +198,3 @@ def _exposition(text: str, path: Path, host_id: str | None, at: float, damage: D
         if not host_id:
             message["host_id"] = message["labels"].get("exporter_hostname", path.stem)
         yield orjson.dumps(message)
-
-
-def _kernel_log(file: TextIO, host_id: str, at: float) -> Iterator[bytes]:
-    log = KernelLog(near=at)
-    for line in file:  # a log may name a GPU's UUID after its first event: read the names first
-        log.read(line)
-    uuids = log.uuids
-    file.seek(0)
-    log = KernelLog(near=at)
-    for line in file:
-        event = log.read(line)
-        if event is not None:
-            yield orjson.dumps(event_message(event, host_id=host_id, near=at, uuids=uuids))

@@ -11,7 +11,8 @@ import orjson
 from numpy.typing import NDArray
 
 from collectors.heartbeat import heartbeat_message
-from collectors.kernel_log import LogEvent, event_message
+from collectors.kernel.log import LogEvent
+from collectors.kernel.messages import event_message
 from collectors.simulator.chance import Floats, uniform
 from collectors.simulator.faults import KINDS, Fault, log_lines, silent_from
 from collectors.simulator.fleet import Fleet, Gpu
@@ -105,7 +106,7 @@ class World:
                 event,
                 host_id=gpu.host_id,
                 near=time,
-                uuids={gpu.pci_bus_id: gpu.gpu_id},
+                uuid=gpu.gpu_id,
                 labels=self._labels[index] | ({"history": "true"} if history else {}),
             )
             yield gpu.gpu_id.encode(), orjson.dumps(message)

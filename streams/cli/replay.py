@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from streams.cli._settings import load_connected_settings
 
 if TYPE_CHECKING:
     from collectors.damage import Damage
+    from collectors.kernel.messages import Known
 
 
 @click.command("replay")
@@ -40,6 +41,7 @@ def command(
       gpu-health replay dmesg.log --host node-7
     """
     from collectors.damage import Damage
+    from collectors.recordings import named_gpus
     from schemas.times import parse_time
 
     try:
@@ -48,10 +50,14 @@ def command(
         raise click.BadParameter(str(error), param_hint="--at") from error
     damage = Damage()
     try:
+        known = named_gpus(files, host_id=host)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    try:
         if offline:
-            _print_offline(_read(files, host, moment, damage), inputs, statuses)
+            _print_offline(_read(files, host, moment, damage, known), inputs, statuses)
         else:
-            _send(files, host, moment, damage)
+            _send(files, lambda path: _read([path], host, moment, damage, known))
     finally:
         for reason, count in damage.counts.items():
             click.echo(f"not read: {reason}: {count}", err=True)
@@ -59,12 +65,12 @@ def command(
             click.echo(f"  {example}", err=True)
 
 
-def _read(files: Sequence[Path], host: str | None, at: float | None, damage: Damage) -> Iterator[bytes]:
+def _read(files: Sequence[Path], host: str | None, at: float | None, damage: Damage, known: Known) -> Iterator[bytes]:
     from collectors.recordings import UnknownRecording, read_recording
 
     for path in files:
         try:
-            yield from read_recording(path, host_id=host, at=at, damage=damage)
+            yield from read_recording(path, host_id=host, at=at, damage=damage, known=known)
         except (UnknownRecording, OSError) as error:
             raise click.ClickException(str(error)) from error
 
@@ -84,7 +90,7 @@ def _print_offline(messages: Iterator[bytes], inputs: Path | None, statuses: boo
     out.flush()
 
 
-def _send(files: tuple[Path, ...], host: str | None, at: float | None, damage: Damage) -> None:
+def _send(files: tuple[Path, ...], read: Callable[[Path], Iterator[bytes]]) -> None:
     import asyncio
 
     from collectors.recordings import Recordings
@@ -102,7 +108,7 @@ def _send(files: tuple[Path, ...], host: str | None, at: float | None, damage: D
 
     async def send() -> int:
         producer = RawProducer(load_connected_settings())
-        recordings = Recordings(files, key=key, read=lambda path: _read([path], host, at, damage))
+        recordings = Recordings(files, key=key, read=read)
         code = await feed([recordings], producer, command="replay", stop=stop_event(), flush_seconds=60.0)
         click.echo(f"{producer.sent} messages sent", err=True)
         return code

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from math import inf
+from typing import Final
 
 import orjson
 
@@ -21,6 +22,8 @@ from schemas.times import parse_time
 from schemas.topics import STATUS
 
 _DRAIN_EVERY = 500
+# The longest that an XID waits for others of its fault (containment) before it is told.
+RELEASE_SECONDS: Final = 61.0
 
 
 class OfflineReplay:
@@ -50,6 +53,7 @@ class OfflineReplay:
             if waiting >= _DRAIN_EVERY:
                 waiting = 0
                 yield from self._drain()
+        self._release()
         yield from self._drain()
 
     def _take(self, value: bytes) -> None:
@@ -61,6 +65,16 @@ class OfflineReplay:
             self._clock = time
             self.partition.advance(time)
         self.partition.take(value, time)
+
+    def _release(self) -> None:
+        """Let what waits a moment for more of the same fault fall due, as it would while nothing more came.
+
+        Silence counts afresh from there: that the files end is no silence of a GPU.
+        """
+        if self._clock > -inf:
+            end = self._clock + RELEASE_SECONDS
+            self.partition.reset_deadlines(end)
+            self.partition.advance(end)
 
     def _drain(self) -> Iterator[Output]:
         outputs = self.partition.drain().outputs

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.kernel_log import KernelLog
+from collectors.kernel.log import KernelLog
 from tests.recorded import rows, xid_lines
 from tests.unit.models.alerts.bench import Bench, xid_event
 
@@ -15,8 +15,9 @@ from tests.unit.models.alerts.bench import Bench, xid_event
 def test_recorded_lines_are_judged_without_an_error(lines: Path) -> None:
     judged = 0
     for row in rows(lines):
-        told = KernelLog(near=0.0).read(row[3])
-        if told is None or told.type != "xid":
+        log = KernelLog(near=0.0)
+        told = next((event for event in log.read(row[3]) + log.close() if event.type == "xid"), None)
+        if told is None:
             continue
         gpu = Bench()
         gpu.run(60)

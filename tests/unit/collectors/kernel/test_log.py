@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.kernel_log import SOURCE, SOURCE_NO_XID, KernelLog, event_message, read_log
-from collectors.kernel_time import line_time
+from collectors.kernel.log import SOURCE, SOURCE_NO_XID, KernelLog, read_log
+from collectors.kernel.messages import event_message, log_messages
+from collectors.kernel.times import line_time
 
 NEAR = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 
@@ -55,16 +56,14 @@ def test_an_uptime_needs_the_time_of_the_boot() -> None:
     ],
 )
 def test_xids(line: str, code: int, address: str) -> None:
-    event = KernelLog(near=NEAR).read(line)
-    assert event is not None
+    (event,) = KernelLog(near=NEAR).read(line)
     assert (event.type, event.code, event.pci_bus_id, event.source) == ("xid", code, address, SOURCE)
 
 
 def test_an_nvswitch_error_is_no_xid_and_belongs_to_the_host() -> None:
-    event = KernelLog(near=NEAR).read("nvidia-nvswitch0: SXid (PCI:0000:c1:00.0): 12028, Non-fatal")
-    assert event is not None
+    (event,) = KernelLog(near=NEAR).read("nvidia-nvswitch0: SXid (PCI:0000:c1:00.0): 12028, Non-fatal")
     assert (event.type, event.code) == ("sxid", 12028)
-    message = event_message(event, host_id="n1", near=NEAR, uuids={"0000:c1:00": "GPU-1"})
+    message = event_message(event, host_id="n1", near=NEAR, uuid="GPU-1")
     assert message["gpu_id"] == "host:n1"
 
 
@@ -100,11 +99,11 @@ def test_a_half_told_loss_ends_after_three_lines() -> None:
 
 
 def test_the_address_joins_the_event_to_its_gpu() -> None:
-    log = KernelLog(near=NEAR)
-    assert log.read("NVRM: GPU at PCI:0000:9b:00: GPU-509665ad-b600-ac93-3616-d754b23d636d") is None
-    event = log.read("NVRM: Xid (PCI:0000:9b:00): 119, x")
-    assert event is not None
-    message = event_message(event, host_id="n1", near=NEAR, uuids=log.uuids)
+    lines = [
+        "NVRM: GPU at PCI:0000:9b:00: GPU-509665ad-b600-ac93-3616-d754b23d636d",
+        "NVRM: Xid (PCI:0000:9b:00): 119, x",
+    ]
+    (message,) = log_messages(lines, host_id="n1", near=NEAR)
     assert message["gpu_id"] == "GPU-509665ad-b600-ac93-3616-d754b23d636d"
     assert message["metrics"] == {}
     assert message["events"][0] == {

@@ -1,0 +1,1 @@
+"""Kernel logs: what a line is wrapped in, the events in it, and whose they are. Pure: text in, messages out."""
