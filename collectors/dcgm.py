@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +11,12 @@ from typing import Any, Final, Literal
 from collectors.exposition import Exposition, Row, parse_exposition
 from collectors.mig import Instance, merge_instances
 from schemas.pci import normalise_pci
+from schemas.sample import is_blank
 from schemas.times import format_time
 
 __all__ = ["Exposition", "messages", "parse_exposition", "row_kind", "row_kinds"]
 
-Kind = Literal["gpu", "link", "nvswitch", "cpu", "no_labels", "no_uuid"]
+Kind = Literal["gpu", "link", "nvswitch", "cpu", "no_labels", "no_uuid", "instance_without_gpu"]
 
 _UUID_LABELS: Final = ("UUID", "uuid", "gpu_uuid")
 # label of the message: the spellings that exporters and Prometheus give it, best first
@@ -28,10 +30,15 @@ _ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
     "hpc_job": ("hpc_job",),
 }
 _WORKLOAD: Final[Mapping[str, tuple[str, ...]]] = {
-    "namespace": ("namespace", "exported_namespace", "pod_namespace"),
-    "pod": ("pod", "exported_pod", "pod_name"),
-    "container": ("container", "exported_container", "container_name"),
+    "namespace": ("namespace", "pod_namespace"),
+    "pod": ("pod", "pod_name"),
+    "container": ("container", "container_name"),
 }
+# Where Prometheus relabelled, the plain labels are the exporter's own pod.
+_RELABELLED: Final = ("exported_namespace", "exported_pod", "exported_container")
+_NAMED_PODS: Final = 3
+_FORMAL: Final = re.compile(r"(MIG-)?GPU-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_SLICE: Final = "MIG-"
 # Sliding counts come as one row a code; the GPU's value is their sum.
 _COUNTED_BY: Final[Mapping[str, str]] = {
     "DCGM_EXP_XID_ERRORS_COUNT": "xid",
@@ -45,7 +52,8 @@ class _Gpu:
     counts: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
-    workload: tuple[str, str, str] | None = None
+    shares: dict[str, list[float | str]] = field(default_factory=dict)
+    workloads: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 def row_kind(row: Row) -> Kind:
@@ -67,7 +75,13 @@ def row_kind(row: Row) -> Kind:
 
 def row_kinds(exposition: Exposition) -> Counter[str]:
     """Count the rows of each kind: what is neither ``gpu`` nor ``link`` makes no sample."""
-    return Counter(row_kind(row) for row in exposition.rows)
+    owners = _owners(exposition)
+    found: Counter[str] = Counter()
+    for row in exposition.rows:
+        kind = row_kind(row)
+        lost = kind in ("gpu", "link") and _owner(row.labels, owners) is None
+        found["instance_without_gpu" if lost else kind] += 1
+    return found
 
 
 def messages(
@@ -93,10 +107,11 @@ def messages(
     {'DCGM_FI_DEV_GPU_TEMP': 65.0}
     """
     gpus: dict[str, _Gpu] = {}
+    owners = _owners(exposition)
     for row in exposition.rows:
         kind = row_kind(row)
-        if kind in ("gpu", "link"):
-            uuid = _uuid(row.labels) or ""
+        uuid = _owner(row.labels, owners) if kind in ("gpu", "link") else None
+        if uuid is not None:
             _take(gpus.setdefault(uuid, _Gpu()), row, kind)
     timestamp = format_time(time)
     return [
@@ -114,13 +129,34 @@ def messages(
     ]
 
 
+def _owners(exposition: Exposition) -> dict[str, str]:
+    """Return the GPU of each index and device name of the scrape."""
+    owners: dict[str, str] = {}
+    for row in exposition.rows:
+        uuid = _uuid(row.labels)
+        if uuid is not None and not uuid.startswith(_SLICE):
+            for name in ("gpu", "device"):
+                if row.labels.get(name):
+                    owners.setdefault(f"{name}={row.labels[name]}", uuid)
+    return owners
+
+
+def _owner(labels: Mapping[str, str], owners: Mapping[str, str]) -> str | None:
+    """Return the GPU that a row is of; None for a MIG instance, which has a UUID of its own, without its GPU."""
+    uuid = _uuid(labels)
+    if uuid is None or not uuid.startswith(_SLICE):
+        return uuid
+    places = (f"{name}={labels[name]}" for name in ("gpu", "device") if labels.get(name))
+    return next((owners[place] for place in places if place in owners), None)
+
+
 def _uuid(labels: Mapping[str, str]) -> str | None:
     for name in _UUID_LABELS:
         uuid = labels.get(name, "").strip()
         if uuid.startswith("MIG-GPU-"):  # MIG-GPU-<uuid>/<instance>/<compute instance>, driver 450
             uuid = uuid[len("MIG-") :].partition("/")[0]
         if uuid and uuid.isprintable():
-            return uuid
+            return uuid[:4] + uuid[4:].lower() if _FORMAL.match(uuid) else uuid
     return None
 
 
@@ -135,10 +171,9 @@ def _take(gpu: _Gpu, row: Row, kind: Kind) -> None:
         address = normalise_pci(labels.get("pci_bus_id", ""))
         if address:
             gpu.labels["pci_bus_id"] = address
-    namespace, pod, container = (_first(labels, spellings) for spellings in _WORKLOAD.values())
-    if pod and (gpu.workload is None or (namespace, pod, container) < gpu.workload):
-        # Pods that share a GPU come in any order: the smallest name keeps the label still.
-        gpu.workload = (namespace, pod, container)
+    namespace, pod, container = _workload(labels)
+    if pod:
+        gpu.workloads.add((namespace, pod, container))
     instance_id = labels.get("GPU_I_ID", "")
     counted_by = _COUNTED_BY.get(row.name)
     if counted_by is not None and isinstance(row.value, float):
@@ -150,12 +185,27 @@ def _take(gpu: _Gpu, row: Row, kind: Kind) -> None:
     elif instance_id:
         instance = gpu.instances.setdefault(instance_id, Instance(labels.get("GPU_I_PROFILE", ""), {}))
         instance.values.setdefault(row.name, row.value)
+    elif pod or labels.get("vgpu"):
+        gpu.shares.setdefault(row.name, []).append(row.value)
     else:
         gpu.whole.setdefault(row.name, row.value)
 
 
+def _workload(labels: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return namespace, pod and container that use the GPU."""
+    if any(name in labels for name in _RELABELLED):
+        namespace, pod, container = (labels.get(name, "") for name in _RELABELLED)
+    else:
+        namespace, pod, container = (_first(labels, spellings) for spellings in _WORKLOAD.values())
+    return namespace, pod, container
+
+
 def _metrics(gpu: _Gpu) -> dict[str, float | str]:
     whole = dict(gpu.whole)
+    for name, values in gpu.shares.items():
+        # Of a GPU that pods share each row has its value, or the part of one pod: the row without a pod wins.
+        numbers = [value for value in values if isinstance(value, float) and not is_blank(value)]
+        whole.setdefault(name, max(numbers) if numbers else values[0])
     for (name, instance_id), counts in gpu.counts.items():
         if not instance_id:
             whole[name] = sum(counts.values())
@@ -171,8 +221,12 @@ def _metrics(gpu: _Gpu) -> dict[str, float | str]:
 
 def _labels(gpu: _Gpu) -> dict[str, str]:
     labels = dict(gpu.labels)
-    if gpu.workload is not None:
-        labels.update({name: text for name, text in zip(_WORKLOAD, gpu.workload, strict=True) if text})
+    if gpu.workloads:
+        namespaces, pods, containers = (sorted(set(names)) for names in zip(*gpu.workloads, strict=True))
+        labels["pod"] = ", ".join(pods) if len(pods) <= _NAMED_PODS else f"{pods[0]} and {len(pods) - 1} others"
+        for name, texts in (("namespace", namespaces), ("container", containers)):
+            if len(texts) == 1 and texts[0]:  # several: not of all pods
+                labels[name] = texts[0]
     return labels
 
 

@@ -18,9 +18,15 @@ MAX_CONTINUATIONS: Final = 8
 
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z")
 _ROW_START: Final = re.compile(r"[ \t]*([A-Za-z_:][A-Za-z0-9_:]*)[ \t]*(\{|[ \t]|\Z)")
-_LABEL: Final = re.compile(r'[\s,]*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*("?)')
+# A name of any characters comes quoted (prometheus/common, UTF-8 names).
+_LABEL: Final = re.compile(r'[\s,]*(?:([A-Za-z_][A-Za-z0-9_]*)|"([^"\\\n]+)")\s*=\s*("?)')
+_QUOTED_ROW: Final = re.compile(r'[ \t]*\{\s*"([A-Za-z_:][A-Za-z0-9_:.]*)"\s*(?=[,}])')
 # A quote closes a value only where the block ends or another label begins: quotes inside came unescaped.
-_CLOSING: Final = re.compile(r'"(?=\s*\Z|[\s,]*[A-Za-z_][A-Za-z0-9_]*\s*=\s*"|\s*,\s*\Z)')
+_CLOSING: Final = re.compile(
+    r'"(?=\s*\Z|\s*,\s*\Z)'
+    r'|(?:(?<!\\)|(?<=\\\\))"(?=[\s,]*[A-Za-z_][A-Za-z0-9_]*\s*=\s*"|\s*,\s*"[^"\\\n]+"\s*=\s*")'
+)
+_ESCAPE: Final = re.compile(r'\\(["\\n])')
 _LOST_QUOTE: Final = re.compile(r',\s*([A-Za-z_][A-Za-z0-9_]*)\s*="')
 _UNQUOTED_END: Final = re.compile(r'"?\s*(?:,|\Z)')
 _TIMESTAMP: Final = re.compile(r"(\S+)[ \t]+-?\d+\Z")
@@ -62,6 +68,12 @@ def parse_exposition(text: str) -> Exposition:
     rows: list[Row] = []
     damaged: list[DamagedLine] = []
     for number, line in _logical_lines(text):
+        quoted = _QUOTED_ROW.match(line)
+        if quoted is not None:
+            end = line.rfind("}")
+            labels = parse_labels(line[quoted.end() : end])
+            rows.append(Row(quoted[1], labels, _value(line[end + 1 :])))
+            continue
         match = _ROW_START.match(line)
         if match is None:
             damaged.append(DamagedLine(number, "no metric name", line[:MAX_TEXT_CHARS]))
@@ -118,7 +130,7 @@ def parse_labels(block: str) -> dict[str, str]:
         match = _LABEL.match(block, position)
         if match is None:
             return labels
-        name, quoted = match[1], match[2]
+        name, quoted = match[1] or match[2], match[3]
         start = match.end()
         if not quoted:  # the opening quote was lost
             end = _UNQUOTED_END.search(block, start)
@@ -142,7 +154,7 @@ def parse_labels(block: str) -> dict[str, str]:
 
 
 def _unescape(text: str) -> str:
-    return text.replace('\\"', '"').replace("\\\\", "\\") if "\\" in text else text
+    return _ESCAPE.sub(lambda match: "\n" if match[1] == "n" else match[1], text) if "\\" in text else text
 
 
 def _value(rest: str) -> float | str:

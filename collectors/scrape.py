@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import orjson
 
 from collectors.buffer import Buffer
 from collectors.dcgm import Exposition, messages, parse_exposition
+from collectors.exposition import MAX_TEXT_CHARS, DamagedLine
 from collectors.heartbeat import heartbeat_message
 from collectors.schedule import Clock, Schedule, stopped_within
 
@@ -57,14 +59,43 @@ async def scrape(
                 if len(body) > MAX_SCRAPE_BYTES:
                     error = f"more than {MAX_SCRAPE_BYTES} bytes"
                 else:
-                    exposition = parse_exposition(body.decode("utf-8", "replace"))
+                    exposition, error = _read(body)
             else:
                 error = f"HTTP status {response.status}"
     except TimeoutError:
         error = f"no answer within {timeout_seconds:g} s"
     except (aiohttp.ClientError, OSError, ValueError) as failure:
         error = f"{type(failure).__name__}: {failure}"
-    return Scrape(exporter, started, clock.monotonic() - began, exposition, error[:_ERROR_CHARS])
+    error = error.replace(exporter.url, without_secrets(exporter.url))[:_ERROR_CHARS]
+    return Scrape(exporter, started, clock.monotonic() - began, exposition, error)
+
+
+def _read(body: bytes) -> tuple[Exposition | None, str]:
+    """Return what an answer says, or why it says nothing: a sign-in page comes with status 200, too."""
+    text, _, cut = body.decode("utf-8", "replace").rpartition("\n")
+    exposition = parse_exposition(text)
+    if cut.strip():  # every line ends with a newline: this one lost its end, and perhaps digits of its value
+        number = text.count("\n") + 2
+        exposition = replace(
+            exposition, damaged=(*exposition.damaged, DamagedLine(number, "cut off", cut[:MAX_TEXT_CHARS]))
+        )
+    if not any(isinstance(row.value, float) for row in exposition.rows):
+        begin = " ".join(body[:40].decode("ascii", "replace").split())
+        return None, f"status 200 without a metric: {begin!r}" if body else "status 200 with an empty body"
+    return exposition, ""
+
+
+def without_secrets(url: str) -> str:
+    """Return ``url`` without user, password and query, which may hold a token.
+
+    >>> without_secrets("http://u:hunter2@gpu-7:9400/metrics?token=x")
+    'http://gpu-7:9400/metrics'
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an exporter whose URL cannot be read"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def tick_messages(scrapes: Sequence[Scrape], *, interval_seconds: float) -> list[dict[str, Any]]:
@@ -94,7 +125,7 @@ def tick_messages(scrapes: Sequence[Scrape], *, interval_seconds: float) -> list
 
 
 def _heartbeat(host_id: str, found: Sequence[Scrape], gpus: int, interval_seconds: float) -> dict[str, Any]:
-    errors = [f"{one.exporter.url}: {one.error}" for one in found if one.error]
+    errors = [f"{without_secrets(one.exporter.url)}: {one.error}" for one in found if one.error]
     facts = {
         "exporter_up": 0.0 if errors else 1.0,
         "exporter_count": float(len(found)),

@@ -156,7 +156,10 @@ def _plan(names: tuple[str, ...]) -> Plan:
         gates.append((alias.factor, signal.low, high))
         if high >= _INT32_BLANK_LOW * alias.factor:
             wide.append(position)
-    where = {slot: position for position, slot in enumerate(slots) if slot >= 0}
+    where: dict[int, int] = {}
+    for position, slot in enumerate(slots):
+        if slot >= 0 and (slot not in where or ALIASES[names[position]].rank < ALIASES[names[where[slot]]].rank):
+            where[slot] = position
     present = sorted(where)
     factors, lows, highs = zip(*gates, strict=True) if gates else ((), (), ())
     plan = Plan(
@@ -278,8 +281,12 @@ def scale(plan: Plan, raw: Sequence[Any]) -> list[float] | None:
 
 
 def _fill(values: list[float], metrics: dict[str, MetricValue], dropped: list[tuple[str, str]]) -> list[int]:
-    """Check and fill value by value; return the blank signals, append refusals to ``dropped``."""
+    """Check and fill value by value; return the blank signals, append refusals to ``dropped``.
+
+    Of several names of a signal the first by rank that has a value counts, whatever their order in the message.
+    """
     blanks: list[int] = []
+    ranks: dict[int, int] = {}
     for name, raw in metrics.items():
         alias = ALIASES.get(name)
         if alias is None:
@@ -307,10 +314,12 @@ def _fill(values: list[float], metrics: dict[str, MetricValue], dropped: list[tu
             number -= _UINT32
         value = number * alias.factor
         if signal.low <= value <= signal.high:
-            values[signal.index] = value
+            if alias.rank <= ranks.get(signal.index, alias.rank):
+                ranks[signal.index] = alias.rank
+                values[signal.index] = value
         else:
             dropped.append((name, "out_of_range" if isfinite(number) else "not_finite"))
-    return blanks
+    return [slot for slot in dict.fromkeys(blanks) if slot not in ranks]
 
 
 def _links(plan: Plan, metrics: dict[str, MetricValue]) -> dict[int, dict[int, float]]:

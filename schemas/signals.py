@@ -54,10 +54,14 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A name of a signal and the factor from that name's unit to the canonical one."""
+    """A name of a signal and the factor from that name's unit to the canonical one.
+
+    Of two names of one signal in one message that of the lower ``rank`` counts: their order in signals.csv.
+    """
 
     signal: Signal
     factor: float
+    rank: int
 
 
 def _load() -> tuple[tuple[Signal, ...], dict[str, Alias]]:
@@ -81,9 +85,9 @@ def _load() -> tuple[tuple[Signal, ...], dict[str, Alias]]:
             meaning=row["meaning"],
         )
         signals.append(signal)
-        for entry in row["aliases"].split("|"):
+        for rank, entry in enumerate(row["aliases"].split("|")):
             name, _, factor = entry.partition(":")
-            aliases[name] = Alias(signal, float(factor) if factor else signal.factor)
+            aliases[name] = Alias(signal, float(factor) if factor else signal.factor, rank)
     return tuple(signals), aliases
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from collectors.scrape import Exporter, Exporters, Scrape
+from collectors.scrape import Exporter, Exporters, Scrape, without_secrets
 from streams.feeding.feed import Lines, feed
 from streams.feeding.producer import RawProducer
 from streams.settings import Settings
@@ -58,7 +58,7 @@ class ErrorsTold:
     def __call__(self, scrapes: Sequence[Scrape]) -> None:
         """Look at one tick's answers."""
         for one in scrapes:
-            name = f"collect: {one.exporter.host_id}: {one.exporter.url}"
+            name = f"collect: {one.exporter.host_id}: {without_secrets(one.exporter.url)}"
             if one.error and one.exporter not in self._failing:
                 self._failing.add(one.exporter)
                 click.echo(f"{name}: {one.error}", err=True)

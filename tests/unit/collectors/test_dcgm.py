@@ -135,7 +135,7 @@ def test_xid_counts_add_up_over_codes_and_take_the_maximum_over_instances() -> N
 def test_pods_that_share_a_gpu_keep_one_label_in_any_order() -> None:
     rows = [f'DCGM_FI_DEV_GPU_UTIL{{gpu="0",UUID="GPU-1",pod="{pod}",namespace="n"}} 5\n' for pod in ("b", "a")]
     assert told("".join(rows)) == told("".join(reversed(rows)))
-    assert told("".join(rows))[0]["labels"]["pod"] == "a"
+    assert told("".join(rows))[0]["labels"]["pod"] == "a, b"
 
 
 def test_the_order_of_names_does_not_follow_the_scrape() -> None:
@@ -155,3 +155,51 @@ def test_the_order_of_names_does_not_follow_the_scrape() -> None:
 )
 def test_pci_addresses_get_one_spelling(text: str, expected: str | None) -> None:
     assert normalise_pci(text) == expected
+
+
+def test_all_pods_of_a_shared_gpu_are_named_and_never_the_exporters_own() -> None:
+    own = 'UUID="GPU-1",pod="dcgm-exporter-zz9k1",namespace="gpu-operator",container="exporter"'
+    pods = [("batch-a-0", "team-0"), ("batch-b-0", "team-1"), ("infer", "team-2"), ("", "")]
+    rows = [
+        f'{name}{{{own},exported_pod="{pod}",exported_namespace="{team}",'
+        f'exported_container="{pod and "main"}"}} {value}\n'
+        for pod, team in pods
+        for name, value in (("DCGM_FI_DEV_POWER_USAGE", 69.8), ("DCGM_FI_DEV_ECC_SBE_VOL_TOTAL", 3))
+    ]
+    (message,) = told("".join(rows))
+    assert message["metrics"] == {"DCGM_FI_DEV_ECC_SBE_VOL_TOTAL": 3.0, "DCGM_FI_DEV_POWER_USAGE": 69.8}
+    assert message["labels"] == {"pod": "batch-a-0, batch-b-0, infer", "container": "main"}
+    more = f'DCGM_FI_DEV_POWER_USAGE{{{own},exported_pod="x",exported_namespace="t"}} 69.8\n'
+    assert told("".join([*rows, more]))[0]["labels"]["pod"] == "batch-a-0 and 3 others"
+
+
+def test_the_row_without_a_pod_is_the_gpus_and_else_the_largest_share() -> None:
+    shares = 'DCGM_FI_DEV_GPU_UTIL{UUID="GPU-1",pod="a",vgpu="0"} 12\nDCGM_FI_DEV_GPU_UTIL{UUID="GPU-1",pod="b"} 55\n'
+    whole = 'DCGM_FI_DEV_GPU_UTIL{UUID="GPU-1"} 67\n'
+    for text, value in ((shares + whole, 67.0), (whole + shares, 67.0), (shares, 55.0)):
+        assert told(text)[0]["metrics"] == {"DCGM_FI_DEV_GPU_UTIL": value}
+
+
+def test_framebuffer_of_mig_slices_adds_up() -> None:
+    rows = [
+        f'DCGM_FI_DEV_FB_{part}{{UUID="GPU-1",GPU_I_ID="{slice}"}} {value}\n'
+        for slice, parts in ((1, {"FREE": 40_000, "USED": 300}), (2, {"FREE": 12_000, "USED": 28_300}))
+        for part, value in parts.items()
+    ]
+    assert told("".join(rows))[0]["metrics"] == {"DCGM_FI_DEV_FB_FREE": 52_000.0, "DCGM_FI_DEV_FB_USED": 28_600.0}
+
+
+def test_one_gpu_whatever_the_case_of_its_id_and_with_its_instances() -> None:
+    uuid = "GPU-0e000000-0000-4000-8000-00000000000a"
+    slice = 'UUID="MIG-0e000000-0000-4000-8000-0000000000ff",GPU_I_PROFILE="1g.10gb",GPU_I_ID="7"'
+    text = (
+        f'DCGM_FI_DEV_GPU_TEMP{{gpu="0",UUID="{uuid}"}} 61\n'
+        f'DCGM_FI_DEV_POWER_USAGE{{gpu="0",UUID="GPU-{uuid[4:].upper()}"}} 310\n'
+        f'DCGM_FI_DEV_FB_USED{{gpu="0",{slice}}} 10\n'
+    )
+    (message,) = told(text)
+    assert message["gpu_id"] == uuid
+    assert sorted(message["metrics"]) == ["DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_GPU_TEMP", "DCGM_FI_DEV_POWER_USAGE"]
+    alone = f'DCGM_FI_DEV_FB_USED{{gpu="3",{slice}}} 10\n'
+    assert told(alone) == []
+    assert row_kinds(parse_exposition(text + alone))["instance_without_gpu"] == 1

@@ -98,3 +98,27 @@ def test_any_text_gives_messages_that_json_can_hold(text: str) -> None:
     parsed = parse_exposition(text)
     for message in messages(parsed, host_id="h", time=1.77e9, interval_seconds=10.0, source="dcgm"):
         assert orjson.loads(orjson.dumps(message)) == message
+
+
+def test_a_quoted_label_name_makes_no_part_of_the_value_before_it() -> None:
+    block = 'Hostname="n",UUID="GPU-1","cloud.region"="eu-1",device="nvidia0",gpu="0"'
+    assert parse_labels(block) == {
+        "Hostname": "n",
+        "UUID": "GPU-1",
+        "cloud.region": "eu-1",
+        "device": "nvidia0",
+        "gpu": "0",
+    }
+
+
+def test_a_quoted_metric_name_is_one() -> None:
+    (row,) = parse_exposition('{"DCGM_FI_DEV_GPU_TEMP",UUID="GPU-1",gpu="0"} 61\n').rows
+    assert row == Row("DCGM_FI_DEV_GPU_TEMP", {"UUID": "GPU-1", "gpu": "0"}, 61.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [(r"a\"b", 'a"b'), (r"a\\b", "a\\b"), (r"a\nb", "a\nb"), (r"a\\nb", r"a\nb"), (r"x\", gpu=\"1", 'x", gpu="1')],
+)
+def test_escapes_in_a_label_value_are_undone(written: str, value: str) -> None:
+    assert parse_labels(f'UUID="GPU-1",pod="{written}",gpu="0"') == {"UUID": "GPU-1", "pod": value, "gpu": "0"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from aiohttp import web
 
@@ -43,6 +44,36 @@ async def exporter_url() -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     released.set()
     await runner.cleanup()
+
+
+Serve = Callable[[bytes], Awaitable[str]]
+
+
+@pytest_asyncio.fixture
+async def serving() -> AsyncIterator[Serve]:
+    """Return what serves a body with status 200, and gives its address."""
+    runners: list[web.AppRunner] = []
+
+    async def serve(body: bytes) -> str:
+        async def answer(request: web.Request) -> web.Response:
+            return web.Response(body=body)
+
+        app = web.Application()
+        app.add_routes([web.get("/metrics", answer)])
+        runner = web.AppRunner(app, shutdown_timeout=0.0)
+        await runner.setup()
+        runners.append(runner)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}/metrics"
+
+    yield serve
+    for runner in runners:
+        await runner.cleanup()
+
+
+async def asked(url: str) -> Scrape:
+    async with aiohttp.ClientSession() as session:
+        return await scrape(session, Exporter(url, "n1"), timeout_seconds=5.0, clock=LoopClock(TIME))
 
 
 def test_work_that_takes_time_moves_no_tick() -> None:
@@ -125,3 +156,37 @@ async def test_a_single_tick_tells_whether_all_answered(exporter_url: str) -> No
     for page, answered in (("metrics", True), ("broken", False)):
         source = Exporters([Exporter(f"{exporter_url}/{page}", "n1")], interval_seconds=9.0, once=True)
         assert await source.run(Kept(), clock=LoopClock(TIME), stop=asyncio.Event()) is answered
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html><body>Sign in</body></html>\n", "without a metric: '<html><body>Sign in"),
+        (b"Sign in\n", "without a metric"),
+        (b"", "empty body"),
+        (TEXT.encode("utf-16"), "without a metric"),
+        (b"# HELP only\n", "without a metric"),
+    ],
+    ids=["page", "words", "empty", "utf-16", "comments"],
+)
+async def test_an_answer_without_a_metric_is_none(serving: Serve, body: bytes, words: str) -> None:
+    one = await asked(await serving(body))
+    assert one.exposition is None
+    assert words in one.error
+    (heartbeat,) = tick_messages([one], interval_seconds=10.0)
+    assert heartbeat["metrics"]["exporter_up"] == 0.0
+    assert "gpu_count" not in heartbeat["metrics"]
+
+
+async def test_a_line_without_its_end_gives_no_value(serving: Serve) -> None:
+    one = await asked(await serving(f'{TEXT}DCGM_FI_DEV_ECC_DBE_VOL_TOTAL{{gpu="0",UUID="GPU-1"}} 1'.encode()))
+    assert one.exposition is not None
+    assert [row.name for row in one.exposition.rows] == ["DCGM_FI_DEV_GPU_TEMP"]
+    assert [(line.number, line.reason) for line in one.exposition.damaged] == [(2, "cut off")]
+
+
+async def test_secrets_of_a_url_are_in_no_text() -> None:
+    for url in ("http://u:hunter2@127.0.0.1:1/a", "http://127.0.0.1:1/a?token=hunter2", "http://u:hunter2@[bad"):
+        one = await asked(url)
+        assert one.error
+        assert "hunter2" not in str(tick_messages([one], interval_seconds=10.0)) + one.error

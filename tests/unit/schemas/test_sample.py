@@ -152,3 +152,15 @@ def test_table_is_whole() -> None:
         assert ALIASES[signal.name].factor == 1.0
         counts = ("bank_remap", "xid_window", "clock_event_window", "pcie_max")
         assert signal.kind in plain or signal.name.endswith(units) or signal.name.startswith(counts), signal.name
+
+
+@pytest.mark.parametrize("first", ["DCGM_FI_DEV_GPU_TEMP", "temp_gpu"])
+@pytest.mark.parametrize("value", [None, "N/A", 2147483632.0, 61.0])
+def test_of_two_names_of_a_signal_the_tables_first_that_is_measured_counts(first: str, value: Any) -> None:
+    other = {"DCGM_FI_DEV_GPU_TEMP": "temp_gpu", "temp_gpu": "DCGM_FI_DEV_GPU_TEMP"}[first]
+    given = {"DCGM_FI_DEV_GPU_TEMP": value, "temp_gpu": 70.0}
+    metrics = {first: given[first], other: given[other]}
+    found = sample(metrics)
+    index = INDEX["gpu_temp_celsius"]
+    assert found.values[index] == (61.0 if value == 61.0 else 70.0)
+    assert index not in found.blanks
