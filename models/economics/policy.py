@@ -6,7 +6,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from models.economics.prices import Prices
+from models.economics.prices import Prices, is_slice
 from models.economics.situation import Found, situation
 from models.economics.value import HIGHEST_PROBABILITY, Situation, Values, value
 from models.gpu import published
@@ -52,8 +52,11 @@ def advise(
 ) -> Recommendation | None:
     """Return a Recommendation when the action changes (the first is a change), else None.
 
-    Cheap on most samples: nothing is valued unless :func:`should_decide` says that something moved.
+    Cheap on most samples: nothing is valued unless :func:`should_decide` says that something moved. A guest's slice of
+    a GPU is nobody's to sell: it gets none.
     """
+    if is_slice(state.labels.get("model", "")):
+        return None
     last = state.published.advice
     if last is not None and not should_decide(last, scores, risk, prices, asset, state.time):
         return None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from importlib.resources import files
 from math import isfinite
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from schemas.user_file import UserFileError, read_toml
 
 Strength = Literal["strong", "medium", "weak"]
+
+_SLICE: Final = re.compile(r"-\d{1,3}[ABCQ]\Z")
 
 
 class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +75,18 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 if any(_plain(alias) == wanted for alias in price.aliases):
                     return price, True
         return self.default, False
+
+
+@lru_cache(maxsize=1024)
+def is_slice(model: str) -> bool:
+    """Tell whether a guest calls a vGPU by this name: a card, its framebuffer in GB, and the series A, B, C or Q.
+
+    >>> is_slice("GRID A100-8C"), is_slice("NVIDIA RTX6000-Ada-48Q"), is_slice("NVIDIA A100-1-5C")
+    (True, True, True)
+    >>> is_slice("NVIDIA A100-SXM4-80GB"), is_slice("Tesla V100-PCIE-16GB"), is_slice("NVIDIA RTX A6000")
+    (False, False, False)
+    """
+    return _SLICE.search(model) is not None
 
 
 def load_prices(path: Path | None = None) -> Prices:

@@ -182,3 +182,10 @@ def test_guide_sells_every_gpu_that_lives(health: int) -> None:
 def test_guide_decommissions_at_0_and_takes_silence_for_health() -> None:
     assert guide_action(0, 38_000.0, 0.0) == "DECOMMISSION"
     assert guide_action(None, 38_000.0, 24_858.0 / 12) == "SELL"
+
+
+@pytest.mark.parametrize(("model", "advised"), [("GRID A100-8C", False), ("NVIDIA A100-SXM4-80GB", True)])
+def test_a_guests_slice_of_a_gpu_gets_no_advice(model: str, advised: bool) -> None:
+    gpu = worked(1.0)
+    gpu.state.labels = {"model": model}
+    assert (advise(gpu.state, Scores(), gpu.risk, PRICES, None) is not None) is advised
