@@ -52,8 +52,8 @@ def advise(
 ) -> Recommendation | None:
     """Return a Recommendation when the action changes (the first is a change), else None.
 
-    Cheap on most samples: nothing is valued unless :func:`should_decide` says that something moved. A guest's slice of
-    a GPU is nobody's to sell: it gets none.
+    Cheap on most samples: nothing is valued unless :func:`should_decide` says that something moved.
+    A guest's slice of a GPU is nobody's to sell: it gets none.
     """
     if is_slice(state.labels.get("model", "")):
         return None
