@@ -85,7 +85,7 @@ def _print_offline(messages: Iterator[bytes], inputs: Path | None, statuses: boo
     except UserFileError as error:
         raise click.BadParameter(str(error), param_hint="--inputs") from error
     out = sys.stdout.buffer
-    for output in replay.feed(messages):
+    for output in replay.run(messages):
         out.write(line(output))
     out.flush()
 

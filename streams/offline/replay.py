@@ -44,8 +44,17 @@ class OfflineReplay:
         self._notify = OfflineNotify()
         self._clock = -inf
 
+    def run(self, messages: Iterable[bytes]) -> Iterator[Output]:
+        """Take all of a recording's messages in order; yield what is said about them, and what waited at its end."""
+        yield from self.feed(messages)
+        self._release()
+        yield from self._drain()
+
     def feed(self, messages: Iterable[bytes]) -> Iterator[Output]:
-        """Take messages in order; yield what is said about them."""
+        """Take the next messages in order; yield what is said about them.
+
+        More may follow: a fault that waits for others of its kind goes on to wait.
+        """
         waiting = 0
         for value in messages:
             self._take(value)
@@ -53,7 +62,6 @@ class OfflineReplay:
             if waiting >= _DRAIN_EVERY:
                 waiting = 0
                 yield from self._drain()
-        self._release()
         yield from self._drain()
 
     def _take(self, value: bytes) -> None:

@@ -74,7 +74,7 @@ def recorded() -> list[bytes]:
 
 
 def offline(messages: Iterable[bytes]) -> Said:
-    return said(OfflineReplay().feed(messages))
+    return said(OfflineReplay().run(messages))
 
 
 def said(outputs: Iterable[Output]) -> Said:

@@ -251,7 +251,7 @@ async def test_an_installation_of_0_1_0_goes_on(settings: Settings, topics: Sett
     assert await rows(settings) == len(day) + len(after)
     assert await records(settings, DEAD_LETTER) == []
     replay = OfflineReplay()
-    outputs = list(replay.feed(day + after))
+    outputs = list(replay.run(day + after))
     assert hours(await records(settings, HOURS)) == hours(contents(outputs, HOURS))
     # The newest time stands beside the sums, which two orders of summation may leave apart in the last digits.
     for gpu_id, state in (await restored(settings)).items():

@@ -41,7 +41,7 @@ def fleet() -> Iterator[bytes]:
 
 
 def test_a_lost_host_and_a_lost_gpu_page_once_each_and_nothing_else_does() -> None:
-    said = list(OfflineNotify().feed(OfflineReplay(statuses=True).feed(fleet())))
+    said = list(OfflineNotify().feed(OfflineReplay(statuses=True).run(fleet())))
     decisions = [
         msgspec.json.decode(output.value or b"", type=Notification)
         for output in said
