@@ -48,6 +48,7 @@ async def truth(settings: Settings) -> Outcome:
     inputs = NoInputs()
     replays: dict[str, OfflineReplay] = {}
     said: Counter[bytes] = Counter()
+    alerts: dict[bytes, bytes] = {}
     async for record in read_topic(settings, METRICS_RAW):
         try:
             gpu_id = decode(record.value).gpu_id
@@ -60,21 +61,28 @@ async def truth(settings: Settings) -> Outcome:
         for output in replay.feed((record.value,)):
             # Under another key are the words of role notify, which sees one GPU of a host here.
             if output.topic in _SAID and output.key.decode() == gpu_id:
-                said[_told(output.topic, output.value or b"")] += 1
+                told = _told(output.topic, output.value or b"")
+                said[told] += 1
+                if output.topic == ALERTS:
+                    alerts[told] = output.value or b""
     states = {gpu_id: replay.partition.states[gpu_id] for gpu_id, replay in replays.items()}
-    return _outcome(states, said)
+    return _outcome(states, said, alerts)
 
 
 async def said(settings: Settings) -> Outcome:
     """Read the states as a restart would, and all that was said."""
     states = await restored(settings)
     found: Counter[bytes] = Counter()
+    alerts: dict[bytes, bytes] = {}
     for topic in _SAID:
         async for record in read_topic(settings, topic):
-            found[_told(topic, record.value)] += 1
+            told = _told(topic, record.value)
+            found[told] += 1
+            if topic == ALERTS:
+                alerts[told] = record.value
     async for record in read_topic(settings, DEAD_LETTER):
         found[_refused(_ID.decode(record.value).event_id)] += 1
-    return _outcome(states, found)
+    return _outcome(states, found, alerts)
 
 
 async def restored(settings: Settings) -> dict[str, GpuState]:
@@ -101,9 +109,9 @@ def _refused(event_id: str) -> bytes:
     return f"{DEAD_LETTER} {event_id}".encode()
 
 
-def _outcome(states: dict[str, GpuState], said: Counter[bytes]) -> Outcome:
+def _outcome(states: dict[str, GpuState], said: Counter[bytes], alerts: dict[bytes, bytes]) -> Outcome:
     samples = sum(state.samples for state in states.values())
-    return Outcome({gpu_id.encode(): _kept(state) for gpu_id, state in states.items()}, said, samples)
+    return Outcome({gpu_id.encode(): _kept(state) for gpu_id, state in states.items()}, said, samples, alerts)
 
 
 def _kept(state: GpuState) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
@@ -16,11 +16,15 @@ from streams.transport.identity import topic_identities
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """State of each key, how often each record was said, and the samples counted in the states."""
+    """State of each key, how often each record was said, and the samples counted in the states.
+
+    ``contents`` has the whole of those records that are worth reading where they differ.
+    """
 
     states: dict[bytes, object]
     said: Counter[bytes]
     samples: int
+    contents: dict[bytes, bytes] = field(default_factory=dict)
 
 
 async def read_topic(settings: Settings, topic: str) -> AsyncIterator[ConsumerRecord]:
@@ -69,8 +73,10 @@ def differences(expected: Outcome, actual: Outcome) -> list[str]:
         found.append(f"{len(made_up)} states made up, e.g. {next(iter(made_up))!r}")
     lost = expected.said - actual.said
     surplus = actual.said - expected.said
-    if lost:
-        found.append(f"{lost.total()} records lost, e.g. {next(iter(lost))!r}")
-    if surplus:
-        found.append(f"{surplus.total()} records doubled or made up, e.g. {next(iter(surplus))!r}")
+    for what, records, outcome in (("lost", lost, expected), ("doubled or made up", surplus, actual)):
+        if records:
+            first = next(iter(records))
+            found.append(
+                f"{records.total()} records {what}, e.g. {first!r} {outcome.contents.get(first, b'').decode()}"
+            )
     return found
