@@ -12,13 +12,15 @@ from typing import Final
 
 import msgspec
 
+from agents.notify.faults import Faults
 from agents.notify.hosts import Hosts
-from agents.notify.incidents import Incident, Member, Why, gravity
+from agents.notify.incidents import Gravity, Incident, Member, Why, gravity
 from agents.notify.missing import MissingGpus
 from agents.notify.publisher import Decided, Publisher, Receiver
 from agents.notify.withholding import LOOK_AGAIN_SECONDS, Withholding, is_old
 from agents.ports import Output
 from models.alerts.grouping import HOST_MISSING, HostCause
+from models.alerts.operator_actions import strength
 from schemas.alert import AlertEvent
 from schemas.operator_action import OperatorAction
 from schemas.raw import HOST_PREFIX
@@ -48,6 +50,7 @@ class NotifyLogic:
         self._publisher = Publisher(receivers)
         self._hosts = Hosts(status_records_per_second)
         self._incidents: dict[str, Incident] = {}
+        self._faults = Faults(self._incidents)
         self._withholding = Withholding()
         self._missing = MissingGpus()
         self._causes: dict[str, HostCause] = {}
@@ -67,6 +70,7 @@ class NotifyLogic:
             self._incidents[name] = incident
             self._looks[name] = -inf
             for member in incident.members.values():
+                self._faults.note(member.event)
                 self._missing.note(member.event, member.noted_at)
         elif kind == _HOST:
             self._hosts.restore(value)
@@ -123,10 +127,16 @@ class NotifyLogic:
                 self._fire(one)
         self._fresh = False
         self._judge_hosts()
-        for incident_id in [id for id, look in self._looks.items() if look <= self.clock]:
-            self._assess(self._incidents[incident_id], None)
+        due = [self._incidents[incident_id] for incident_id, look in self._looks.items() if look <= self.clock]
+        for incident in sorted(due, key=_gravest, reverse=True):  # the gravest of a fault speaks first
+            self._assess(incident, None)
         for action_id in self._withholding.expire(self.clock):
             self._dirty[_ACTION + action_id.encode()] = None
+
+    @property
+    def next_look(self) -> float:
+        """Return the clock (epoch s) at which something falls due without news; inf: nothing."""
+        return min((look for look in self._looks.values() if look > self.clock), default=inf)
 
     def _fire(self, event: AlertEvent) -> None:
         incident = self._incidents.get(event.incident_id)
@@ -137,6 +147,7 @@ class NotifyLogic:
         if known is not None:
             self._missing.found(known.event)
         incident.members[event.fingerprint] = Member(event, noted_at, self._fresh and is_old(event, self.clock))
+        self._faults.note(event)
         self._touch(incident.incident_id)
         if event.rule == "exporter_down" and event.host_id:
             self._hosts.exporter(event.host_id, up=False)
@@ -161,6 +172,8 @@ class NotifyLogic:
         self._publisher.resolve(incident, event, why, self.clock)
         del self._incidents[incident.incident_id]
         self._looks.pop(incident.incident_id, None)
+        for other in self._faults.over(event):
+            self._looks[other] = -inf
 
     def _remove(self, gpu_id: str) -> None:
         """A GPU was forgotten: its alerts resolve, since nothing will say so any more."""
@@ -188,8 +201,7 @@ class NotifyLogic:
             else:
                 blocked[fingerprint] = why
         if not free:
-            gravest = max((member.event for member in incident.members.values()), key=gravity)
-            subject = news or gravest
+            subject = news or max((member.event for member in incident.members.values()), key=gravity)
             why = blocked[subject.fingerprint]
             if news is not None or why != incident.last_reason:
                 self._publisher.withhold(incident, subject, why, self.clock)
@@ -197,23 +209,37 @@ class NotifyLogic:
         else:
             event = max(free, key=gravity)
             news_of = self._news(incident, event)
-            if news_of is not None:
+            voice = self._faults.voice(incident, event) if news_of is Why.FIRST_FIRING else None
+            held_until = self._faults.held_until(incident, event) if news_of is Why.FIRST_FIRING else -inf
+            if voice is not None and gravity(event) <= voice:
+                if news is not None or incident.last_reason != Why.JOINED_FAULT:
+                    self._publisher.withhold(incident, news or event, Why.JOINED_FAULT, self.clock)
+                    self._touch(incident.incident_id)
+            elif self.clock < held_until:
+                look = min(look, held_until)
+            elif news_of is not None:
                 self._publisher.notify(incident, event, news_of, self.clock)
+                if news_of is Why.FIRST_FIRING:
+                    for other in free:
+                        if other is not event:
+                            self._publisher.withhold(incident, other, Why.JOINED_INCIDENT, self.clock)
                 self._touch(incident.incident_id)
             elif news is not None:
                 why = blocked.get(news.fingerprint, Why.JOINED_INCIDENT)
                 self._publisher.withhold(incident, news, why, self.clock)
-            if event.page:
+            if event.page and incident.told:
                 look = min(look, max(incident.told_at + REPEAT_SECONDS, self.clock + LOOK_AGAIN_SECONDS))
         self._looks[incident.incident_id] = look
 
     def _news(self, incident: Incident, event: AlertEvent) -> Why | None:
         """Return why people are told of ``incident``, ``event`` its gravest, now; None: they know."""
-        page, rank = gravity(event)
+        page, rank, acts = gravity(event)
         if not incident.told:
             return Why.FIRST_FIRING
         if rank > incident.told_rank or (page and not incident.told_page):
             return Why.SEVERITY_RAISED
+        if incident.told_action is not None and acts > strength(incident.told_action):
+            return Why.ACTION_CHANGED
         if page and self.clock >= incident.told_at + REPEAT_SECONDS and not self._withholding.contradicts(event):
             return Why.REPEAT_INTERVAL
         return None
@@ -282,3 +308,7 @@ class NotifyLogic:
             states.append((_HOST + host_id.encode(), value))
         self._dirty = {}
         return decided
+
+
+def _gravest(incident: Incident) -> Gravity:
+    return max(gravity(member.event) for member in incident.members.values())

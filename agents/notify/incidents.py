@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 
 from models.alerts.alert_state import SEVERITY_RANK
-from schemas.alert import AlertEvent
+from models.alerts.operator_actions import strength
+from schemas.alert import ActionCode, AlertEvent
 
 _UNTOLD: Final = -1
+Gravity = tuple[bool, int, int]
 
 
 class Why(StrEnum):
@@ -18,11 +20,13 @@ class Why(StrEnum):
 
     FIRST_FIRING = "first_firing"
     SEVERITY_RAISED = "severity_raised"
+    ACTION_CHANGED = "action_changed"
     REPEAT_INTERVAL = "repeat_interval"
     RESOLVED = "resolved"
     REMOVED = "removed"
     MEMBER_RESOLVED = "member_resolved"
     JOINED_INCIDENT = "joined_incident"
+    JOINED_FAULT = "joined_fault"
     HISTORY = "history"
     TRIAL = "trial"
     TOO_OLD = "too_old"
@@ -47,13 +51,14 @@ class Member(msgspec.Struct):
 
 
 class Incident(msgspec.Struct, kw_only=True):
-    """What is open, and what people were told of it."""
+    """What is open, and what people were told of it: how grave it is, and what to do first."""
 
     incident_id: str
     members: dict[str, Member] = {}
     receivers: list[str] = []
     told_rank: int = _UNTOLD
     told_page: bool = False
+    told_action: ActionCode | None = None
     told_at: float = 0.0
     decisions: int = 0
     last_reason: str = ""
@@ -63,7 +68,12 @@ class Incident(msgspec.Struct, kw_only=True):
         """Whether people were told of it."""
         return self.told_rank != _UNTOLD
 
+    @property
+    def told_gravity(self) -> Gravity:
+        """What people know of it, compared as :func:`gravity` is."""
+        return self.told_page, self.told_rank, -1 if self.told_action is None else strength(self.told_action)
 
-def gravity(event: AlertEvent) -> tuple[bool, int]:
-    """Return what alerts are compared by: whether it pages, then its severity."""
-    return event.page, SEVERITY_RANK[event.severity]
+
+def gravity(event: AlertEvent) -> Gravity:
+    """Return what alerts are compared by: whether it pages, its severity, and how strong its first action is."""
+    return event.page, SEVERITY_RANK[event.severity], strength(event.action_code)

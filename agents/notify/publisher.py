@@ -78,6 +78,7 @@ class Publisher:
         incident.receivers = sorted({*incident.receivers, *receivers})
         incident.told_rank = max(incident.told_rank, SEVERITY_RANK[event.severity])
         incident.told_page = incident.told_page or event.page
+        incident.told_action = event.action_code
         incident.told_at = clock
         self._record(incident, event, why, clock, page=event.page, receivers=receivers)
 

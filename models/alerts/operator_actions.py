@@ -37,6 +37,42 @@ LADDERS: Final[Mapping[ActionCode, tuple[ActionCode, ...]]] = {
     "contact_support": (),
 }
 
+# From what takes nothing from anybody to what takes most; of two first actions for one fault the later is given.
+_BY_STRENGTH: Final[tuple[ActionCode, ...]] = (
+    "see_text",
+    "none",
+    "watch",
+    "check_telemetry",
+    "check_application",
+    "restart_app",
+    "update_software",
+    "run_diagnostics",
+    "check_cooling",
+    "check_power",
+    "check_link",
+    "contact_support",
+    "restart_vm",
+    "drain",
+    "reset_gpu",
+    "drain_and_reset",
+    "check_host",
+    "recover_fabric",
+    "restart_node",
+    "power_cycle",
+    "replace",
+)
+_STRENGTHS: Final = {code: strength for strength, code in enumerate(_BY_STRENGTH)}
+
+
+def strength(code: ActionCode) -> int:
+    """Return how much an action takes from whom it concerns.
+
+    >>> strength("restart_node") > strength("reset_gpu") > strength("watch")
+    True
+    """
+    return _STRENGTHS[code]
+
+
 _RUNS_ON: Final = "Your job runs on; nothing to do."
 _OVER: Final = "It is over; nothing more to do."
 _STOPS: Final = "Save your work: the GPU is taken away for repair, and the job must start again elsewhere."

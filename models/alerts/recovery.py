@@ -13,7 +13,7 @@ from models.alerts.lifecycle import report
 from models.alerts.operator_actions import Action, recovery_action, recovery_words
 from models.alerts.rule_spec import Look, RuleSpec
 from models.alerts.rules_settings import Rules
-from models.alerts.transitions import CLEARED, resolve
+from models.alerts.transitions import CLEARED, resolve, strengthen
 from models.gpu.slots import RECOVERY_ACTION
 from models.gpu.state import GpuState
 from schemas.alert import AlertEvent, CauseClass
@@ -50,6 +50,28 @@ def decided_by_driver(state: GpuState, draft: AlertState) -> bool:
     elif draft.action.code != asked.code:
         draft.action = asked
     return True
+
+
+def _strengthen_faults(
+    state: GpuState, asked: AlertState, at: float, history: bool, events: list[AlertEvent]
+) -> None:
+    """Give the open faults of the same device the action that is asked for now, so that one thing is said."""
+    for fault in sorted(state.alerts.values(), key=lambda alert: alert.key):
+        same = not state.is_host or fault.pci == asked.pci
+        if fault.rule not in _FAULTS or not same or fault.action.code == asked.action.code:
+            continue
+        changed = strengthen(
+            state,
+            fault,
+            at,
+            severity=fault.severity,
+            page=fault.page,
+            action=asked.action,
+            summary=fault.summary,
+            history=history,
+        )
+        if changed is not None:
+            events.append(changed)
 
 
 def _cause(state: GpuState) -> CauseClass:
@@ -104,6 +126,7 @@ def report_recovery(
         key=key,
     )
     draft.pci = key.partition("@")[2] or None
+    _strengthen_faults(state, draft, at, history, events)
     if alert is not None:
         alert.value = float(value)
         alert.summary = draft.summary

@@ -7,7 +7,7 @@ from typing import Final
 
 from models.alerts.alert_state import FIRING, SEVERITY_RANK, WAITING, AlertState
 from models.alerts.inhibition import suppressed_by
-from models.alerts.operator_actions import Action
+from models.alerts.operator_actions import Action, strength
 from models.alerts.record import alert_event, subject
 from models.gpu.state import GpuState
 from schemas.alert import AlertEvent, Severity
@@ -21,6 +21,8 @@ INHIBITED: Final = "inhibited"
 SEVERITY_RAISED: Final = "severity_raised"
 ACTION_CHANGED: Final = "action_changed"
 CLEARED: Final = "cleared"
+
+TREND: Final = "trend"
 
 
 def fire(state: GpuState, alert: AlertState, at: float, *, incident: tuple[str, str] | None = None) -> AlertEvent:
@@ -43,6 +45,8 @@ def fire(state: GpuState, alert: AlertState, at: float, *, incident: tuple[str, 
     if state.history and not alert.history and alert.clean_seconds == 0.0:  # a reported fault knows its own
         alert.history = True
         reason = HISTORY
+    if alert.cause == TREND:
+        alert.action = _action_of_faults(state) or alert.action
     if not alert.evidence:
         alert.add_evidence({"kind": "condition", "since": format_time(alert.since)})
     alert.suppressed_by = _suppressed_by(state, alert)
@@ -95,6 +99,12 @@ def strengthen(
         return None
     alert.emitted_at = at = max(at, alert.emitted_at)
     return alert_event(state, alert, "firing", at, SEVERITY_RAISED if raised or pages else ACTION_CHANGED)
+
+
+def _action_of_faults(state: GpuState) -> Action | None:
+    """Return the strongest first action of what is open and no trend: a trend must not contradict it."""
+    actions = [alert.action for alert in state.alerts.values() if alert.open and alert.cause != TREND]
+    return max(actions, key=lambda action: (strength(action.code), action.text), default=None)
 
 
 def _open_incident(state: GpuState, alert: AlertState) -> str | None:

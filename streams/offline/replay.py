@@ -47,8 +47,11 @@ class OfflineReplay:
     def run(self, messages: Iterable[bytes]) -> Iterator[Output]:
         """Take all of a recording's messages in order; yield what is said about them, and what waited at its end."""
         yield from self.feed(messages)
-        self._release()
-        yield from self._drain()
+        end = self._clock + RELEASE_SECONDS
+        if end > -inf:
+            self._release(end)
+            yield from self._drain()
+            yield from self._notify.finish()
 
     def feed(self, messages: Iterable[bytes]) -> Iterator[Output]:
         """Take the next messages in order; yield what is said about them.
@@ -74,15 +77,13 @@ class OfflineReplay:
             self.partition.advance(time)
         self.partition.take(value, time)
 
-    def _release(self) -> None:
+    def _release(self, end: float) -> None:
         """Let what waits a moment for more of the same fault fall due, as it would while nothing more came.
 
-        Silence counts afresh from there: that the files end is no silence of a GPU.
+        Silence counts afresh from ``end``: that the files end is no silence of a GPU.
         """
-        if self._clock > -inf:
-            end = self._clock + RELEASE_SECONDS
-            self.partition.reset_deadlines(end)
-            self.partition.advance(end)
+        self.partition.reset_deadlines(end)
+        self.partition.advance(end)
 
     def _drain(self) -> Iterator[Output]:
         outputs = self.partition.drain().outputs

@@ -50,7 +50,7 @@ def test_notify_tells_people_of_it() -> None:
     event = read()
     at = format_time(parse_time("2026-02-09T12:00:01Z"))
     desk = Desk()
-    (told,) = desk.say(msgspec.structs.replace(event, starts_at=at, updated_at=at), at=5.0)
+    (told,) = desk.say(msgspec.structs.replace(event, starts_at=at, updated_at=at), at=10.0)
     assert (told.rule, told.page, told.reason) == ("gpu_lost", True, "first_firing")
 
 

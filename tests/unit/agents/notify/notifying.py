@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agents.notify.decisions import NotifyLogic
+from agents.notify.faults import TOGETHER_SECONDS
 from agents.notify.publisher import Decided, Receiver
 from models.alerts.specs import BY_NAME
 from schemas.alert import AlertEvent
@@ -21,9 +22,12 @@ DESK = Receiver("desk", "info")
 
 
 def alert(
-    rule: str = "ecc_uncorrected", *, gpu: str | None = "GPU-1", at: float = 0.0, **fields: object
+    rule: str = "ecc_uncorrected", *, gpu: str | None = "GPU-1", at: float = -TOGETHER_SECONDS, **fields: object
 ) -> AlertEvent:
-    """Return a firing alert that pages, said ``at`` seconds after T0, but for ``fields``."""
+    """Return a firing alert that pages, said ``at`` seconds after T0, but for ``fields``.
+
+    By default its fault is awaited no longer at T0.
+    """
     cause = (rule in BY_NAME and BY_NAME[rule].cause) or "memory"
     starts_at = format_time(T0 + at)
     scope, id = ("gpu", gpu) if gpu else ("host", "node-1")

@@ -105,7 +105,7 @@ def test_up_to_an_hour_old_pages_with_its_age() -> None:
     (told,) = Desk().say(alert(), at=37 * 60)
     assert told.page
     assert told.summary.endswith("(said 37 min ago)")
-    assert pages(Desk().say(alert(), at=MAX_AGE_SECONDS)) == [("gpu", "ecc_uncorrected")]
+    assert pages(Desk().say(alert(at=0), at=MAX_AGE_SECONDS)) == [("gpu", "ecc_uncorrected")]
 
 
 def test_older_pages_only_where_the_condition_still_holds() -> None:
@@ -265,5 +265,5 @@ def test_offline_decides_in_event_time() -> None:
     told = [msgspec.json.decode(output.value or b"") for output in said]
     assert [(one["reason"], one["page"], one["at"][17:19]) for one in told] == [
         ("held_for_host", False, "40"),
-        ("first_firing", True, "52"),
+        ("first_firing", True, "50"),
     ]

@@ -21,6 +21,7 @@ from schemas.sample import to_sample
 
 START = 1_770_638_400.0
 CATALOGUE = load_catalogue()
+_PCI = "0000:9b:00"
 
 HEALTHY: dict[str, float] = {
     "gpu_temp_celsius": 60.0,
@@ -127,10 +128,10 @@ class Bench:
             said += self.tick(changes)
         return said
 
-    def xid(self, code: int, line: str = "", *, at: float | None = None) -> list[AlertEvent]:
+    def xid(self, code: int, line: str = "", *, at: float | None = None, pci: str = _PCI) -> list[AlertEvent]:
         """Send one XID by itself, as the kernel log tells it."""
         time = self.now + 1.0 if at is None else at
-        return self.send(time, None, [xid_event(code, time, line)])
+        return self.send(time, None, [xid_event(code, time, line, pci)])
 
     def clock(self, clock: float, silence_from: float = -inf) -> list[AlertEvent]:
         """Let the partition's clock pass."""
@@ -143,14 +144,14 @@ class Bench:
         return next_deadline(self.state, self.rules)
 
 
-def xid_event(code: int, time: float, line: str = "") -> dict[str, Any]:
+def xid_event(code: int, time: float, line: str = "", pci: str = _PCI) -> dict[str, Any]:
     """Return an XID as it lies in a message."""
     return {
         "type": "xid",
         "code": code,
         "timestamp": time,
-        "line": line or f"NVRM: Xid (PCI:0000:9b:00): {code}, at {time}",
-        "pci_bus_id": "0000:9b:00",
+        "line": line or f"NVRM: Xid (PCI:{pci}): {code}, at {time}",
+        "pci_bus_id": pci,
     }
 
 

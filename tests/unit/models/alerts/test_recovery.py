@@ -41,3 +41,27 @@ def test_asked_for_at_first_sight_is_a_ticket() -> None:
     gpu = Bench()
     (fired,) = gpu.tick({"gpu_recovery_action": 2.0})
     assert (fired.page, fired.history) == (False, True)
+
+
+def test_what_the_driver_asks_for_is_what_its_open_fault_says() -> None:
+    gpu = Bench(values={"gpu_temp_celsius": 50.0})
+    gpu.run(60)
+    (fault,) = gpu.xid(62, "62, 324c1547")
+    assert fault.action_code == "reset_gpu"
+    gpu.xid(154, CHANGED.format("1 (PF FLR)"), at=gpu.now + 1)
+    changed = gpu.xid(154, CHANGED.format("7 (System Reboot)"), at=gpu.now + 2)
+    assert [(event.rule, event.reason, event.action_code) for event in changed] == [
+        ("xid_hardware", "action_changed", "restart_node"),
+        ("recovery_action", "severity_raised", "restart_node"),
+    ]
+
+
+def test_on_a_host_only_the_fault_of_the_same_address_takes_the_action() -> None:
+    host = Bench("host:node1", values={"exporter_up": 1.0})
+    host.run(60)
+    for device in ("17", "2a"):
+        line = f"NVRM: Xid (PCI:0000:{device}:00): 62, 324c1547"
+        host.xid(62, line, pci=f"0000:{device}:00")
+    said = host.xid(154, CHANGED.format("2 (Node Reboot)"), pci="0000:17:00")
+    changed = [event.pci_bus_id for event in said if event.reason == "action_changed"]
+    assert [str(address)[:10] for address in changed] == ["0000:17:00"]

@@ -6,7 +6,7 @@ from math import nan
 
 import pytest
 
-from tests.unit.models.alerts.bench import Bench, told
+from tests.unit.models.alerts.bench import Bench, FixedScores, told
 
 
 @pytest.mark.parametrize(("rule", "score", "clear"), [("score_degraded", 69.9, 75.0), ("score_poor", 49.9, 55.0)])
@@ -138,3 +138,16 @@ def test_what_was_true_before_pages_once_it_grows_worse() -> None:
     gpu.run(400, {"clocks_event_reasons": float(0x60)})
     (raised,) = [event for event in gpu.said if event.rule == "thermal_slowdown"]
     assert (raised.severity, raised.page, raised.history) == ("critical", True, False)
+
+
+def test_a_trend_says_the_first_action_of_the_fault_that_is_open() -> None:
+    gpu = Bench(scores=FixedScores(overall=40.0))
+    gpu.run(60)
+    gpu.xid(79, "79, GPU has fallen off the bus")
+    trends = {event.rule: event.action_code for event in gpu.run(3_600) if event.cause_class == "trend"}
+    assert trends == {"score_degraded": "restart_node", "score_poor": "restart_node"}
+    alone = Bench(scores=FixedScores(overall=40.0))
+    assert {event.rule: event.action_code for event in alone.run(3_600)} == {
+        "score_degraded": "watch",
+        "score_poor": "drain",
+    }
