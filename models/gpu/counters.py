@@ -51,6 +51,8 @@ SLOT_OF: Final = tuple(INDEX[name] for name in PINNED_COUNTERS)
 """By place: the counter's signal index."""
 PLACE_OF: Final = tuple(SLOT_OF.index(signal.index) if signal.index in SLOT_OF else -1 for signal in SIGNALS)
 """By signal index: the counter's place, -1 for what is no counter."""
+_ENERGY: Final = INDEX["energy_joules_total"]
+_ENERGY_PLACE: Final = PLACE_OF[_ENERGY]
 LIFETIME: Final = frozenset(signal.index for signal in SIGNALS if signal.reset_class == "lifetime")
 _LAST: Final = Struct(f"<{len(SLOT_OF)}d")
 
@@ -81,7 +83,21 @@ class Counters:
         value = self.last[PLACE_OF[slot]]
         return value == value
 
-    def update(self, values: list[float], present: tuple[int, ...]) -> tuple[dict[int, float], bool, tuple[int, ...]]:
+    def energy(self, values: Sequence[float]) -> dict[int, float] | None:
+        """Take a sample in which no counter but that of energy moved; None: it takes :meth:`update`."""
+        value = values[_ENERGY]
+        if self.fallen:
+            return None
+        before = self.last[_ENERGY_PLACE]
+        if value > before:
+            self.last[_ENERGY_PLACE] = value
+            return {_ENERGY: value - before}
+        # Not measured, or as it was; else it fell, or is seen for the first time.
+        return {} if value != value or value == before else None
+
+    def update(
+        self, values: Sequence[float], present: tuple[int, ...]
+    ) -> tuple[dict[int, float], bool, tuple[int, ...]]:
         """Take one sample's counters.
 
         Parameters
@@ -127,7 +143,7 @@ class Counters:
         return increments, False, ()
 
     def _settle(
-        self, values: list[float], present: tuple[int, ...], increments: dict[int, float], drops: list[int]
+        self, values: Sequence[float], present: tuple[int, ...], increments: dict[int, float], drops: list[int]
     ) -> tuple[dict[int, float], bool, tuple[int, ...]]:
         """Decide the drops of this sample and of the one before.
 
