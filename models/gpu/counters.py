@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from math import nan
-from struct import Struct
 from typing import ClassVar, Final
 
 from schemas.signals import INDEX, SIGNALS
@@ -54,7 +53,7 @@ PLACE_OF: Final = tuple(SLOT_OF.index(signal.index) if signal.index in SLOT_OF e
 _ENERGY: Final = INDEX["energy_joules_total"]
 _ENERGY_PLACE: Final = PLACE_OF[_ENERGY]
 LIFETIME: Final = frozenset(signal.index for signal in SIGNALS if signal.reset_class == "lifetime")
-_LAST: Final = Struct(f"<{len(SLOT_OF)}d")
+_NEVER: Final = array("d", [nan] * len(SLOT_OF))
 
 
 class Counters:
@@ -74,7 +73,7 @@ class Counters:
     BLOCKS: ClassVar = (1, len(SLOT_OF))
 
     def __init__(self) -> None:
-        self.last: list[float] = [nan] * len(SLOT_OF)
+        self.last = _NEVER[:]
         self.fallen: dict[int, float] = {}
         self.epoch = 0
 
@@ -137,7 +136,7 @@ class Counters:
                     drops = []
                 drops.append(slot)
             elif value == value:  # a first sight
-                last[place] = value or 0.0  # the constant: most counters stay at it, on every GPU
+                last[place] = value or 0.0  # never -0.0
         if self.fallen or drops:
             return self._settle(values, present, increments, drops or [])
         return increments, False, ()
@@ -180,7 +179,7 @@ class Counters:
     def pack(self) -> bytes:
         """Return the blocks of the hot record; the last one, of ``fallen``, is place and value by turns."""
         fallen = [number for slot, value in self.fallen.items() for number in (PLACE_OF[slot], value)]
-        return array("d", (self.epoch,)).tobytes() + _LAST.pack(*self.last) + array("d", fallen).tobytes()
+        return array("d", (self.epoch,)).tobytes() + self.last.tobytes() + array("d", fallen).tobytes()
 
     def unpack(self, blocks: Sequence[array[float]]) -> None:
         """Take what :meth:`pack` gave, also of a version with fewer counters."""
