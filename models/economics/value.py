@@ -77,7 +77,7 @@ def value(of: Situation) -> Values:
 
 
 class Month(NamedTuple):
-    """A month of the horizon: its number from 1, what a dollar and a card of then are worth, what is left of an excess.
+    """A month of the horizon, its number from 1.
 
     ``now`` discounts to today, ``retained`` is the share of the card's price, ``excess`` of the hazard above the
     fleet's.
