@@ -15,7 +15,7 @@ import msgspec
 from schemas.dead_letter import Reason
 from schemas.errors import InvalidMessage
 from schemas.raw import HOST_PREFIX, MetricValue, RawEvent, RawMessage
-from schemas.signals import ALIASES, INDEX, SIGNALS, link_alias
+from schemas.signals import ALIASES, INDEX, MOVING, SIGNALS, link_alias
 from schemas.times import parse_time
 
 # NVIDIA's sentinels (DCGM dcgm_structs.h): int32 0x7ffffff0-f3, int64 0x7ffffffffffffff0-f3, fp64 2^47 + 0..3.
@@ -46,7 +46,6 @@ _BLANK_TEXTS: Final = frozenset(
 
 _EMPTY: Final = [nan] * len(SIGNALS)
 _MEMORY_TEMP: Final = INDEX["memory_temp_celsius"]
-_ENERGY: Final = INDEX["energy_joules_total"]
 _ECC_MODE: Final = INDEX["ecc_mode"]
 _ECC: Final = tuple(signal.index for signal in SIGNALS if signal.name.startswith(("ecc_sbe", "ecc_dbe")))
 _LASTING: Final = frozenset(
@@ -82,7 +81,7 @@ class Sample(msgspec.Struct, gc=False):
     with the reason; ``unknown`` counts names that no signal has. Times are epoch seconds; ``append_time``
     is the broker's. ``has_metrics`` is false for a message that carries events alone; ``counters`` are the
     counter signals that the message names (measured or not), ``lasting`` those whose last value stands until
-    another is measured: constants, states, lifetime counts, spare banks. ``still`` is both but for the energy, raw,
+    another is measured: constants, states, lifetime counts, spare banks. ``still`` is both but for MOVING, raw,
     of a message that a shape took: two messages of one plan that have the same have the same values there.
     """
 
@@ -203,7 +202,7 @@ def _plan(names: tuple[str, ...]) -> Plan:
 
 
 def _stands_still(slot: int) -> bool:
-    return slot != _ENERGY and (SIGNALS[slot].kind == "counter" or slot in _LASTING)
+    return slot not in MOVING and (SIGNALS[slot].kind == "counter" or slot in _LASTING)
 
 
 def _still(number: int, positions: list[int]) -> Callable[[Sequence[float]], bytes]:

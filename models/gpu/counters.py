@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import nan
 from typing import ClassVar, Final
 
-from schemas.signals import INDEX, SIGNALS
+from schemas.signals import INDEX, MOVING, SIGNALS
 
 # A counter's place here is where the block, and so a record, has it: append only.
 PINNED_COUNTERS: Final = (
@@ -50,8 +50,7 @@ SLOT_OF: Final = tuple(INDEX[name] for name in PINNED_COUNTERS)
 """By place: the counter's signal index."""
 PLACE_OF: Final = tuple(SLOT_OF.index(signal.index) if signal.index in SLOT_OF else -1 for signal in SIGNALS)
 """By signal index: the counter's place, -1 for what is no counter."""
-_ENERGY: Final = INDEX["energy_joules_total"]
-_ENERGY_PLACE: Final = PLACE_OF[_ENERGY]
+_MOVING: Final = tuple((slot, PLACE_OF[slot]) for slot in sorted(MOVING))
 LIFETIME: Final = frozenset(signal.index for signal in SIGNALS if signal.reset_class == "lifetime")
 _NEVER: Final = array("d", [nan] * len(SLOT_OF))
 
@@ -82,17 +81,21 @@ class Counters:
         value = self.last[PLACE_OF[slot]]
         return value == value
 
-    def energy(self, values: Sequence[float]) -> dict[int, float] | None:
-        """Take a sample in which no counter but that of energy moved; None: it takes :meth:`update`."""
-        value = values[_ENERGY]
+    def moving(self, values: Sequence[float]) -> dict[int, float] | None:
+        """Take a sample in which only the counters of MOVING may have moved; None: it takes :meth:`update`."""
         if self.fallen:
             return None
-        before = self.last[_ENERGY_PLACE]
-        if value > before:
-            self.last[_ENERGY_PLACE] = value
-            return {_ENERGY: value - before}
-        # Not measured, or as it was; else it fell, or is seen for the first time.
-        return {} if value != value or value == before else None
+        last = self.last
+        increments: dict[int, float] = {}
+        for slot, place in _MOVING:
+            value, before = values[slot], last[place]
+            if value > before:
+                increments[slot] = value - before
+            elif value < before or (value == value and before != before):  # it fell, or is seen for the first time
+                return None
+        for slot in increments:
+            last[PLACE_OF[slot]] = values[slot]
+        return increments
 
     def update(
         self, values: Sequence[float], present: tuple[int, ...]

@@ -271,7 +271,7 @@ class GpuState:
             self.host_id = sample.host_id
             self.evidence_dirty = True
         still = sample.still
-        increments = self.counters.energy(values) if still is not None and still == self.still else None
+        increments = self.counters.moving(values) if still is not None and still == self.still else None
         if increments is not None:
             self.reset_seen = False
             self.replaced = ()

@@ -134,7 +134,7 @@ def test_of_two_names_of_one_signal_the_same_one_counts(values: tuple[str, str])
         assert outcome(value, known) == outcome(value, None)
 
 
-def test_what_is_still_is_all_that_counts_or_lasts_but_the_energy() -> None:
+def test_what_is_still_is_all_that_counts_or_lasts_but_what_moves_at_work() -> None:
     known = Shapes(rest_messages=0)
     metrics = {"temp_gpu": "60", "power_usage": "300", "total_energy_consumption": "5000"}
     metrics |= {
