@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import inf, isfinite, nan
 from operator import itemgetter, le, mul
+from struct import Struct
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +15,7 @@ import msgspec
 from schemas.dead_letter import Reason
 from schemas.errors import InvalidMessage
 from schemas.raw import HOST_PREFIX, MetricValue, RawEvent, RawMessage
-from schemas.signals import ALIASES, INDEX, SIGNALS, link_alias
+from schemas.signals import ALIASES, INDEX, MOVING, SIGNALS, link_alias
 from schemas.times import parse_time
 
 # NVIDIA's sentinels (DCGM dcgm_structs.h): int32 0x7ffffff0-f3, int64 0x7ffffffffffffff0-f3, fp64 2^47 + 0..3.
@@ -79,14 +81,15 @@ class Sample(msgspec.Struct, gc=False):
     with the reason; ``unknown`` counts names that no signal has. Times are epoch seconds; ``append_time``
     is the broker's. ``has_metrics`` is false for a message that carries events alone; ``counters`` are the
     counter signals that the message names (measured or not), ``lasting`` those whose last value stands until
-    another is measured: constants, states, lifetime counts, spare banks.
+    another is measured: constants, states, lifetime counts, spare banks. ``still`` is both but for MOVING, raw,
+    of a message that a shape took: two messages of one plan that have the same have the same values there.
     """
 
     gpu_id: str
     host_id: str
     time: float
     append_time: float
-    values: list[float]
+    values: Sequence[float]
     blanks: tuple[int, ...]
     links: dict[int, dict[int, float]] | None
     events: tuple[Event, ...]
@@ -101,15 +104,17 @@ class Sample(msgspec.Struct, gc=False):
     history: bool
     is_host: bool
     host_facts: dict[str, float] | None
+    still: bytes | None = None
 
 
 @dataclass(slots=True)
 class Plan:
     """How the values of one tuple of names become slots, in whole-message operations that run in C.
 
-    ``factors``, ``lows`` and ``highs`` (canonical units) have one entry a name; ``arrange`` picks the scaled
-    values into slots, from one position beyond the last (NaN) where no name has the slot; ``few`` are slot and
-    position where there are so few names that putting them one by one is faster; ``counts`` picks the
+    ``factors``, ``lows`` and ``highs`` (canonical units) have one entry a name. ``rescaled`` picks the raw values
+    of another unit, with their factors; ``arrange`` picks into slots from the raw values, one NaN for each slot
+    that no name has, and the products; ``few`` are slot, position and factor where there are so few names that
+    putting them one by one is faster; ``counts`` picks the
     raw values that may be a sentinel within their range. ``slots`` is -1 for a name without a signal.
     """
 
@@ -117,19 +122,24 @@ class Plan:
     factors: tuple[float, ...]
     lows: tuple[float, ...]
     highs: tuple[float, ...]
-    arrange: Callable[[list[float]], tuple[float, ...]]
-    few: tuple[tuple[int, int], ...] | None
+    arrange: Callable[[Sequence[float]], tuple[float, ...]]
+    rescaled: tuple[Callable[[Sequence[Any]], tuple[Any, ...]], tuple[float, ...]] | None
+    few: tuple[tuple[int, int, float], ...] | None
     counts: Callable[[Sequence[Any]], tuple[Any, ...]] | None
     unknown: int
     links: tuple[tuple[int, int, int, float], ...]  # position, link, signal index, factor
     counters: tuple[int, ...]
     lasting: tuple[int, ...]
+    still: Callable[[Sequence[float]], bytes]
 
 
-# The values of a message that a shape took, and the plan of its names (see schemas.shapes).
-Fitted = tuple[Plan, list[float]]
+# The plan of the names of a message that a shape took (see schemas.shapes), its values, and what is still of them.
+Fitted = tuple[Plan, Sequence[float], bytes]
 
 _plans: dict[tuple[str, ...], Plan] = {}
+
+
+_numbers: Final = count()
 
 
 def _plan(names: tuple[str, ...]) -> Plan:
@@ -162,25 +172,49 @@ def _plan(names: tuple[str, ...]) -> Plan:
             where[slot] = position
     present = sorted(where)
     factors, lows, highs = zip(*gates, strict=True) if gates else ((), (), ())
+    # Only what has another unit is multiplied: behind the raw values and the NaN lie the products.
+    units = [position for position in where.values() if factors[position] != 1.0]
+    place = {slot: len(names) + 1 + units.index(at) if at in units else at for slot, at in where.items()}
+    number = next(_numbers)
     plan = Plan(
         slots=tuple(slots),
         factors=factors,
         lows=lows,
         highs=highs,
-        arrange=itemgetter(*[where.get(slot, len(names)) for slot in range(len(SIGNALS))]),
-        few=tuple(where.items()) if len(where) < _FEW else None,
+        arrange=itemgetter(*[place.get(slot, len(names)) for slot in range(len(SIGNALS))]),
+        rescaled=(itemgetter(*units, units[0]), tuple(factors[position] for position in units)) if units else None,
+        few=tuple((slot, position, factors[position]) for slot, position in where.items())
+        if len(where) < _FEW
+        else None,
         # itemgetter of one index gives no tuple: one that is asked for twice does.
         counts=itemgetter(*wide, wide[0]) if wide else None,
         unknown=unknown,
         links=tuple(links),
         counters=tuple(slot for slot in present if SIGNALS[slot].kind == "counter"),
         lasting=tuple(slot for slot in present if slot in _LASTING),
+        still=_still(number, [where[slot] for slot in present if _stands_still(slot)]),
     )
     if len(_plans) >= _PLAN_LIMIT:  # a sender that never repeats its names must not fill the memory
         _plans.clear()
     if len(names) <= _PLANNED_NAMES:
         _plans[names] = plan
     return plan
+
+
+def _stands_still(slot: int) -> bool:
+    return slot not in MOVING and (SIGNALS[slot].kind == "counter" or slot in _LASTING)
+
+
+def _still(number: int, positions: list[int]) -> Callable[[Sequence[float]], bytes]:
+    """Return what packs the values at ``positions``, behind the number of the plan."""
+    pack = Struct(f"<q{len(positions)}d").pack
+    if not positions:
+        return lambda raw: pack(number)
+    if len(positions) == 1:
+        (position,) = positions
+        return lambda raw: pack(number, raw[position])
+    picked = itemgetter(*positions)
+    return lambda raw: pack(number, *picked(raw))
 
 
 def plan_of(names: tuple[str, ...]) -> Plan:
@@ -216,8 +250,9 @@ def to_sample(raw: RawMessage, append_time: float, fitted: Fitted | None = None)
     metrics = raw.metrics
     blanks: Sequence[int] = ()
     dropped: list[tuple[str, str]] = []
+    still = None
     if fitted is not None:
-        plan, values = fitted
+        plan, values, still = fitted
     else:
         names = tuple(metrics)
         plan = _plans.get(names) or _plan(names)
@@ -225,14 +260,13 @@ def to_sample(raw: RawMessage, append_time: float, fitted: Fitted | None = None)
         if fast is not None:
             values = fast
         else:
-            values = _EMPTY.copy()
-            blanks = _fill(values, metrics, dropped)
+            values = filled = _EMPTY.copy()
+            blanks = _fill(filled, metrics, dropped)
     if values[_MEMORY_TEMP] == 0.0:  # exactly 0 is a part without the sensor (dcgm-exporter #460)
-        values[_MEMORY_TEMP] = nan
+        values = _without(values, (_MEMORY_TEMP,))
         blanks = (*blanks, _MEMORY_TEMP)
     if values[_ECC_MODE] == 0.0:  # with ECC off every ECC zero is not a measurement
-        for slot in _ECC:
-            values[slot] = nan
+        values = _without(values, _ECC)
     if raw.refused:
         dropped.extend(raw.refused.items())
     labels = raw.labels or {}
@@ -258,26 +292,44 @@ def to_sample(raw: RawMessage, append_time: float, fitted: Fitted | None = None)
         history=labels.get("history") == "true" if labels else False,
         is_host=is_host,
         host_facts=_host_facts(metrics) if is_host else None,
+        still=still,
     )
 
 
-def scale(plan: Plan, raw: Sequence[Any]) -> list[float] | None:
+def _without(values: Sequence[float], slots: Sequence[int]) -> Sequence[float]:
+    kept = list(values)
+    for slot in slots:
+        kept[slot] = nan
+    return kept
+
+
+def scale(plan: Plan, raw: Sequence[Any]) -> Sequence[float] | None:
     """Return the values of an ordinary message, None where any of them needs a closer look."""
     try:
-        scaled = list(map(mul, raw, plan.factors))
-        if not (all(map(le, plan.lows, scaled)) and all(map(le, scaled, plan.highs))):
+        of_ranges = list(map(mul, raw, plan.factors))
+        if not (all(map(le, plan.lows, of_ranges)) and all(map(le, of_ranges, plan.highs))):
             return None
     except TypeError:  # a text or a null
         return None
-    if plan.counts is not None and not _SENTINELS.isdisjoint(plan.counts(raw)):
-        return None
-    if plan.few is not None:
-        values = _EMPTY.copy()
-        for slot, position in plan.few:
-            values[slot] = scaled[position]
-        return values
-    scaled.append(nan)
-    return list(plan.arrange(scaled))
+    return scaled(plan, raw) if free_of_sentinels(plan, raw) else None
+
+
+def free_of_sentinels(plan: Plan, raw: Sequence[Any]) -> bool:
+    """Whether no value is a sentinel that lies within its signal's range."""
+    return plan.counts is None or _SENTINELS.isdisjoint(plan.counts(raw))
+
+
+def scaled(plan: Plan, raw: Sequence[float]) -> Sequence[float]:
+    """Return numbers within their ranges by signal index, in canonical units."""
+    if plan.few is None:
+        if plan.rescaled is None:
+            return plan.arrange((*raw, nan))
+        picked, factors = plan.rescaled
+        return plan.arrange((*raw, nan, *map(mul, picked(raw), factors)))
+    values = _EMPTY.copy()
+    for slot, position, factor in plan.few:
+        values[slot] = raw[position] * factor
+    return values
 
 
 def _fill(values: list[float], metrics: dict[str, MetricValue], dropped: list[tuple[str, str]]) -> list[int]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import copysign
-from typing import Any, Final
+from math import inf, nextafter
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from schemas.raw import HOST_PREFIX, MAX_MESSAGE_BYTES, RawMessage, checked, decode
-from schemas.sample import Fitted, Plan, plan_of, scale
+from schemas.sample import Fitted, Plan, free_of_sentinels, plan_of, scaled
 
 _MAX_NAMES: Final = 512
 _MAX_NAMES_LENGTH: Final = 16_384
@@ -36,11 +36,11 @@ class ShapeLimits:
 class _Shape:
     """The decoder of messages that have exactly the names of ``plan``, all with numbers."""
 
-    __slots__ = ("decode", "plan", "twins")
+    __slots__ = ("decode", "plan")
 
     def __init__(self, names: tuple[str, ...], plan: Plan) -> None:
         # Names come from outside: they are never identifiers, only the texts that the decoder compares.
-        fields: list[tuple[str, Any]] = [(f"m{index}", float) for index in range(len(names))]
+        fields: list[tuple[str, Any]] = [(f"m{index}", _within(plan, index)) for index in range(len(names))]
         metrics = msgspec.defstruct(
             "Metrics",
             fields,
@@ -51,7 +51,6 @@ class _Shape:
         message = msgspec.defstruct("Message", [("metrics", metrics)], bases=(RawMessage,), kw_only=True, gc=False)
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(message).decode
         self.plan = plan
-        self.twins = _twins(plan)
 
     def take(self, value: bytes) -> tuple[RawMessage, Fitted] | None:
         """Return the message and its values, None where it needs the exact way."""
@@ -61,17 +60,11 @@ class _Shape:
             return None
         plan = self.plan
         raw = _values(message.metrics)
-        for one, factor, other, its_factor in self.twins:
-            # Of two names of one signal the last counts: the order is not seen here, so both must say the same.
-            left, right = raw[one] * factor, raw[other] * its_factor
-            if left != right or (left == 0.0 and copysign(1.0, left) != copysign(1.0, right)):
-                return None
-        values = scale(plan, raw)
         # The facts of a host are kept by name.
-        if values is None or message.gpu_id.startswith(HOST_PREFIX):
+        if not free_of_sentinels(plan, raw) or message.gpu_id.startswith(HOST_PREFIX):
             return None
         message.refused = None
-        return message, (plan, values)
+        return message, (plan, scaled(plan, raw), plan.still(raw))
 
 
 _LIMITS: Final = ShapeLimits()
@@ -161,7 +154,7 @@ class Shapes:
 
 
 def _compile(names: tuple[str, ...]) -> _Shape | None:
-    """Return the shape of ``names``; None where the order of the names, which it does not see, would matter."""
+    """Return the shape of ``names``; None where a name is read for itself, as those of a link are."""
     if not 0 < len(names) <= _MAX_NAMES:
         return None
     plan = plan_of(names)
@@ -173,13 +166,12 @@ def _compile(names: tuple[str, ...]) -> _Shape | None:
         return None
 
 
-def _twins(plan: Plan) -> tuple[tuple[int, float, int, float], ...]:
-    """Return position and factor of each two names that have one signal."""
-    last: dict[int, int] = {}
-    twins = []
-    for position, slot in enumerate(plan.slots):
-        if slot >= 0:
-            if slot in last:
-                twins.append((last[slot], plan.factors[last[slot]], position, plan.factors[position]))
-            last[slot] = position
-    return tuple(twins)
+def _within(plan: Plan, position: int) -> Any:
+    """Return the type of a name's value: a number whose scaled value lies in the signal's range."""
+    factor, low, high = plan.factors[position], plan.lows[position], plan.highs[position]
+    least, most = low / factor, high / factor
+    while least * factor < low:
+        least = nextafter(least, inf)
+    while most * factor > high:
+        most = nextafter(most, -inf)
+    return Annotated[float, msgspec.Meta(ge=least if low > -inf else None, le=most if high < inf else None)]

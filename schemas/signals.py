@@ -96,6 +96,11 @@ SIGNALS: Final[tuple[Signal, ...]] = _loaded[0]
 ALIASES: Final[Mapping[str, Alias]] = _loaded[1]
 INDEX: Final[Mapping[str, int]] = {signal.name: signal.index for signal in SIGNALS}
 
+MOVING: Final = frozenset(
+    INDEX[name] for name in ("energy_joules_total", "power_violation_seconds_total", "sw_power_cap_seconds_total")
+)
+"""Counters that move with each sample of a healthy GPU at work."""
+
 _LINK_NAME = re.compile(r"^(?P<stem>.*NVLINK.*)_L(?P<link>\d{1,3})$")
 
 

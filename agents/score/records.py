@@ -34,24 +34,7 @@ from models.gpu.columns import (
     UNCORRECTED,
     UTIL,
 )
-from models.gpu.slots import (
-    DBE,
-    ENERGY,
-    FB_TOTAL,
-    FB_USED,
-    GPU_TEMP,
-    GPU_UTIL,
-    MEM_TEMP,
-    POWER_LIMIT,
-    POWER_USAGE,
-    REASONS,
-    REMAP_FAILED,
-    REMAP_PENDING,
-    SBE,
-    SM_ACTIVE,
-    SM_CLOCK,
-    TEMP_MARGIN,
-)
+from models.gpu.slots import STATUS_SLOTS
 from models.gpu.state import ClosedHour, GpuState
 from schemas.gpu_event import EventKind, GpuEvent
 from schemas.gpu_hour import GpuHour
@@ -59,25 +42,7 @@ from schemas.ids import digest
 from schemas.signals import SIGNALS
 from schemas.times import format_time
 
-STATUS_SLOTS: Final = (
-    GPU_TEMP,
-    MEM_TEMP,
-    TEMP_MARGIN,
-    POWER_USAGE,
-    POWER_LIMIT,
-    GPU_UTIL,
-    SM_ACTIVE,
-    SM_CLOCK,
-    FB_USED,
-    FB_TOTAL,
-    REASONS,
-    SBE,
-    DBE,
-    ENERGY,
-    REMAP_PENDING,
-    REMAP_FAILED,
-)
-_STATUS_NAMES: Final = tuple((SIGNALS[slot].name, slot) for slot in STATUS_SLOTS)
+_STATUS_NAMES: Final = tuple(SIGNALS[slot].name for slot in STATUS_SLOTS)
 _MEANS: Final = (
     (TEMP, "gpu_temp_celsius"),
     (MARGIN, "gpu_temp_margin_celsius"),
@@ -192,5 +157,5 @@ def epoch_events(state: GpuState) -> Iterator[GpuEvent]:
 
 def status_values(state: GpuState) -> dict[str, float | None]:
     """Return a GPU's main values, None where the last sample did not measure one."""
-    values = state.values
-    return {name: values[slot] if values[slot] == values[slot] else None for name, slot in _STATUS_NAMES}
+    values = state.status_values
+    return {name: value if value == value else None for name, value in zip(_STATUS_NAMES, values, strict=True)}

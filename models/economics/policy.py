@@ -22,7 +22,8 @@ POLICY: Final = "expected_value"
 REVIEW_SECONDS: Final = 24 * 3600.0
 # A probability that moved by half is a new situation even where the level stayed.
 MOVED_RATIO: Final = 1.5
-BISECTIONS: Final = 40
+_CLOSE: Final = 1e-9
+_MOST_STEPS: Final = 60
 ACTIONS: Final[tuple[Action, ...]] = ("KEEP", "SELL", "DECOMMISSION")
 
 
@@ -120,21 +121,33 @@ def break_even_probability(of: Situation) -> float | None:
     0 where keeping is not the best even for a GPU that never fails.
     """
 
-    def keeps(probability: float) -> bool:
+    def surplus(probability: float) -> float:
         values = value(msgspec.structs.replace(of, probability_30d=probability))
-        return values.keep >= max(values.sell, values.decommission)
+        return values.keep - max(values.sell, values.decommission)
 
     low, high = 0.0, HIGHEST_PROBABILITY
-    if not keeps(low):
+    above, below = surplus(low), surplus(high)
+    if above < 0.0:
         return 0.0
-    if keeps(high):
+    if below >= 0.0:
         return None
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2.0
-        if keeps(middle):
-            low = middle
+    # False position, Illinois: an end that stays twice counts half, so that both ends come close.
+    stayed = 0
+    for _ in range(_MOST_STEPS):
+        if high - low < _CLOSE:
+            break
+        middle = (low * below - high * above) / (below - above)
+        if not low < middle < high:
+            middle = (low + high) / 2.0
+        found = surplus(middle)
+        if found >= 0.0:
+            low, above = middle, found
+            below *= 0.5 if stayed > 0 else 1.0
+            stayed = 1
         else:
-            high = middle
+            high, below = middle, found
+            above *= 0.5 if stayed < 0 else 1.0
+            stayed = -1
     return high
 
 

@@ -6,6 +6,7 @@ the events that raised it fade; a failure outside warranty ends the cash flow, o
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, log, log1p
 from typing import Final, NamedTuple
 
@@ -75,39 +76,64 @@ def value(of: Situation) -> Values:
     return Values(cash_flow + rest, _sell(of), _decommission(of), cash_flow, residual, revenue, cost)
 
 
+class Month(NamedTuple):
+    """A month of the horizon, its number from 1.
+
+    ``now`` discounts to today, ``retained`` is the share of the card's price, ``excess`` of the hazard above the
+    fleet's.
+    """
+
+    number: int
+    now: float
+    retained: float
+    excess: float
+
+
+@lru_cache(maxsize=64)
+def _months(discount: float, retained: float, half_life_months: float, horizon_months: int) -> tuple[Month, ...]:
+    fade = log(2.0) / half_life_months
+    return tuple(
+        Month(number, discount**number, retained**number, exp(-fade * (number - 1)))
+        for number in range(1, horizon_months + 1)
+    )
+
+
+def months_of(assumed: Assumptions) -> tuple[Month, ...]:
+    """Return the months of the horizon, the same for every GPU."""
+    discount = (1.0 + assumed.discount_rate_per_year) ** (-1.0 / 12.0)
+    retained = (1.0 - assumed.value_loss_per_year) ** (1.0 / 12.0)
+    return _months(discount, retained, assumed.excess_hazard_half_life_months, assumed.horizon_months)
+
+
 def monthly_hazards(of: Situation) -> list[float]:
     """Return the rate of failure in each month of the horizon (per month): own at first, the fleet's later."""
     months = DAYS_PER_MONTH / 30.0
     own = -log1p(-min(of.probability_30d, HIGHEST_PROBABILITY)) * months
     base = -log1p(-min(of.fleet_probability_30d, HIGHEST_PROBABILITY)) * months
-    fade = log(2.0) / of.assumptions.excess_hazard_half_life_months
-    return [base + (own - base) * exp(-fade * month) for month in range(of.assumptions.horizon_months)]
+    return [base + (own - base) * month.excess for month in months_of(of.assumptions)]
 
 
 def _keep(of: Situation, profit: float) -> tuple[float, float]:
     """Return the discounted cash flow over the horizon, and what the card itself still brings."""
     assumed = of.assumptions
-    discount = (1.0 + assumed.discount_rate_per_year) ** (-1.0 / 12.0)
-    retained = (1.0 - assumed.value_loss_per_year) ** (1.0 / 12.0)
-    used = of.price.used_price_usd
+    months = months_of(assumed)
+    last = months[-1]
+    used, removal = of.price.used_price_usd, assumed.removal_cost_usd
     if of.drained:
-        months = range(1, assumed.horizon_months + 1)
-        left = used * assumed.salvage_ratio * (retained * discount) ** assumed.horizon_months
-        late = discount**assumed.horizon_months
-        return sum(profit * discount**month for month in months), left - assumed.removal_cost_usd * late
+        left = used * assumed.salvage_ratio * last.retained - removal
+        return sum(profit * month.now for month in months), left * last.now
+    failure = assumed.failure_cost_usd
     claim = assumed.warranty_handling_usd + assumed.warranty_downtime_months * max(profit, 0.0)
     alive, cash_flow, rest = 1.0, 0.0, 0.0
-    for month, hazard in enumerate(monthly_hazards(of), start=1):
-        now = discount**month
+    for (number, now, retained, _), hazard in zip(months, monthly_hazards(of), strict=True):
         failed = alive * (1.0 - exp(-hazard))
-        if month <= of.warranty_months:
-            cash_flow += now * (alive * profit - failed * (claim + assumed.failure_cost_usd))
+        if number <= of.warranty_months:
+            cash_flow += now * (alive * profit - failed * (claim + failure))
             continue
         alive -= failed
-        cash_flow += now * (alive * profit - failed * assumed.failure_cost_usd)
-        rest += now * failed * (used * retained**month * assumed.salvage_ratio - assumed.removal_cost_usd)
-    end = assumed.horizon_months
-    return cash_flow, rest + alive * discount**end * _net(of, used * retained**end)
+        cash_flow += now * (alive * profit - failed * failure)
+        rest += now * failed * (used * retained * assumed.salvage_ratio - removal)
+    return cash_flow, rest + alive * last.now * _net(of, used * last.retained)
 
 
 def _net(of: Situation, price_usd: float) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from math import nan
-from struct import Struct
 from typing import ClassVar, Final
 
-from schemas.signals import INDEX, SIGNALS
+from schemas.signals import INDEX, MOVING, SIGNALS
 
 # A counter's place here is where the block, and so a record, has it: append only.
 PINNED_COUNTERS: Final = (
@@ -51,8 +50,9 @@ SLOT_OF: Final = tuple(INDEX[name] for name in PINNED_COUNTERS)
 """By place: the counter's signal index."""
 PLACE_OF: Final = tuple(SLOT_OF.index(signal.index) if signal.index in SLOT_OF else -1 for signal in SIGNALS)
 """By signal index: the counter's place, -1 for what is no counter."""
+_MOVING: Final = tuple((slot, PLACE_OF[slot]) for slot in sorted(MOVING))
 LIFETIME: Final = frozenset(signal.index for signal in SIGNALS if signal.reset_class == "lifetime")
-_LAST: Final = Struct(f"<{len(SLOT_OF)}d")
+_NEVER: Final = array("d", [nan] * len(SLOT_OF))
 
 
 class Counters:
@@ -72,7 +72,7 @@ class Counters:
     BLOCKS: ClassVar = (1, len(SLOT_OF))
 
     def __init__(self) -> None:
-        self.last: list[float] = [nan] * len(SLOT_OF)
+        self.last = _NEVER[:]
         self.fallen: dict[int, float] = {}
         self.epoch = 0
 
@@ -81,7 +81,25 @@ class Counters:
         value = self.last[PLACE_OF[slot]]
         return value == value
 
-    def update(self, values: list[float], present: tuple[int, ...]) -> tuple[dict[int, float], bool, tuple[int, ...]]:
+    def moving(self, values: Sequence[float]) -> dict[int, float] | None:
+        """Take a sample in which only the counters of MOVING may have moved; None: it takes :meth:`update`."""
+        if self.fallen:
+            return None
+        last = self.last
+        increments: dict[int, float] = {}
+        for slot, place in _MOVING:
+            value, before = values[slot], last[place]
+            if value > before:
+                increments[slot] = value - before
+            elif value < before or (value == value and before != before):  # it fell, or is seen for the first time
+                return None
+        for slot in increments:
+            last[PLACE_OF[slot]] = values[slot]
+        return increments
+
+    def update(
+        self, values: Sequence[float], present: tuple[int, ...]
+    ) -> tuple[dict[int, float], bool, tuple[int, ...]]:
         """Take one sample's counters.
 
         Parameters
@@ -121,13 +139,13 @@ class Counters:
                     drops = []
                 drops.append(slot)
             elif value == value:  # a first sight
-                last[place] = value or 0.0  # the constant: most counters stay at it, on every GPU
+                last[place] = value or 0.0  # never -0.0
         if self.fallen or drops:
             return self._settle(values, present, increments, drops or [])
         return increments, False, ()
 
     def _settle(
-        self, values: list[float], present: tuple[int, ...], increments: dict[int, float], drops: list[int]
+        self, values: Sequence[float], present: tuple[int, ...], increments: dict[int, float], drops: list[int]
     ) -> tuple[dict[int, float], bool, tuple[int, ...]]:
         """Decide the drops of this sample and of the one before.
 
@@ -164,7 +182,7 @@ class Counters:
     def pack(self) -> bytes:
         """Return the blocks of the hot record; the last one, of ``fallen``, is place and value by turns."""
         fallen = [number for slot, value in self.fallen.items() for number in (PLACE_OF[slot], value)]
-        return array("d", (self.epoch,)).tobytes() + _LAST.pack(*self.last) + array("d", fallen).tobytes()
+        return array("d", (self.epoch,)).tobytes() + self.last.tobytes() + array("d", fallen).tobytes()
 
     def unpack(self, blocks: Sequence[array[float]]) -> None:
         """Take what :meth:`pack` gave, also of a version with fewer counters."""

@@ -54,8 +54,8 @@ _UTIL_UNTOLD: Final = UNTOLD_OF[UTIL]
 _POWER_UNTOLD: Final = UNTOLD_OF[POWER]
 _THERMAL_UNTOLD: Final = UNTOLD_OF[THERMAL]
 _BRAKE_UNTOLD: Final = UNTOLD_OF[BRAKE]
-_NOTHING_YET: Final = (*nothing_yet(), *[0.0] * len(UNTOLD))
-_BLOCK: Final = Struct(f"<{5 + len(_NOTHING_YET)}d")
+_NOTHING_YET: Final = array("d", (*nothing_yet(), *[0.0] * len(UNTOLD)))
+_REST: Final = Struct("<5d")
 
 
 class ClosedHour(NamedTuple):
@@ -87,7 +87,7 @@ class OpenHour:
     BLOCKS: ClassVar = (5, WIDTH, len(UNTOLD))
 
     def __init__(self) -> None:
-        self.sums = list(_NOTHING_YET)
+        self.sums = _NOTHING_YET[:]
         self.samples = 0
         self.gap_seconds = 0.0
         self.last_thermal_ratio = nan
@@ -228,14 +228,8 @@ class OpenHour:
 
     def pack(self) -> bytes:
         """Return the blocks of the hot record."""
-        return _BLOCK.pack(
-            self.samples,
-            self.gap_seconds,
-            self.last_thermal_ratio,
-            self.last_corrected,
-            self.episode_end,
-            *self.sums,
-        )
+        rest = (self.samples, self.gap_seconds, self.last_thermal_ratio, self.last_corrected, self.episode_end)
+        return _REST.pack(*rest) + self.sums.tobytes()
 
     def unpack(self, blocks: Sequence[array[float]]) -> None:
         """Take what :meth:`pack` gave, also of a version with fewer columns: those were not observed then."""
@@ -243,4 +237,4 @@ class OpenHour:
         samples, self.gap_seconds, self.last_thermal_ratio, self.last_corrected, self.episode_end = rest
         self.samples = int(samples)
         self.sums[: len(columns)] = columns
-        self.sums[WIDTH:] = [*untold, *[columns[OBSERVED]] * (len(UNTOLD) - len(untold))]
+        self.sums[WIDTH:] = array("d", [*untold, *[columns[OBSERVED]] * (len(UNTOLD) - len(untold))])

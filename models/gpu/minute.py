@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
 from math import inf
 from struct import Struct
 from typing import ClassVar, Final
@@ -38,8 +38,8 @@ LoadModel = Callable[[float, float, float, Sequence[float]], float]
     LOAD_LOW,
     LOAD_HIGH,
 ) = range(12)
-_NOTHING_YET: Final = (*[0.0] * 10, inf, -inf)
-_BLOCK: Final = Struct(f"<{1 + len(_NOTHING_YET)}d")
+_NOTHING_YET: Final = array("d", (*[0.0] * 10, inf, -inf))
+_NUMBER: Final = Struct("<d")
 
 
 class OpenMinute:
@@ -59,7 +59,7 @@ class OpenMinute:
 
     def __init__(self) -> None:
         self.number = -1
-        self.sums = list(_NOTHING_YET)
+        self.sums = _NOTHING_YET[:]
 
     def add(self, temp: float, memory: float, margin: float, load: float, power: float, clock: float) -> None:
         """Add what one sample measured (C, C, C, ratio, W, Hz); NaN: not measured."""
@@ -85,7 +85,7 @@ class OpenMinute:
         if load > sums[LOAD_HIGH]:
             sums[LOAD_HIGH] = load
 
-    def close(self, hour: list[float], load_model: LoadModel | None, lasting: Sequence[float]) -> None:
+    def close(self, hour: MutableSequence[float], load_model: LoadModel | None, lasting: Sequence[float]) -> None:
         """Put the extremes of the one-minute means into the ``hour``'s sums, and the power residual of steady load.
 
         The minute is empty afterwards. One that holds no sample adds nothing.
@@ -113,7 +113,7 @@ class OpenMinute:
 
     def pack(self) -> bytes:
         """Return the blocks of the hot record."""
-        return _BLOCK.pack(self.number, *self.sums)
+        return _NUMBER.pack(self.number) + self.sums.tobytes()
 
     def unpack(self, blocks: Sequence[array[float]]) -> None:
         """Take what :meth:`pack` gave, also of a version with fewer places."""

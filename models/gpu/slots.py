@@ -71,3 +71,22 @@ BRAKE_BIT: Final = 0x80
 THERMAL_BITS: Final = SW_THERMAL_BIT | HW_THERMAL_BIT
 # Idle, user clocks, power cap, sync boost, display clocks: busy or capped, never sick.
 BENIGN_MASK: Final = 0x117
+# What a status shows of the last sample.
+STATUS_SLOTS: Final = (
+    GPU_TEMP,
+    MEM_TEMP,
+    TEMP_MARGIN,
+    POWER_USAGE,
+    POWER_LIMIT,
+    GPU_UTIL,
+    SM_ACTIVE,
+    SM_CLOCK,
+    FB_USED,
+    FB_TOTAL,
+    REASONS,
+    SBE,
+    DBE,
+    ENERGY,
+    REMAP_PENDING,
+    REMAP_FAILED,
+)

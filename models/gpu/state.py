@@ -1,7 +1,7 @@
 """The state of one GPU: its parts, and what a sample changes in them, at O(1).
 
 With thousands of GPUs a step waits for memory more than it computes. So what a sample touches lies in a few short
-lists, what GPUs have alike is one object, and the last sample's values lie in one block between two steps.
+lists, what GPUs have alike is one object, and of the last sample little is kept.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from math import nan
+from operator import itemgetter
 from struct import Struct
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -43,6 +44,7 @@ from models.gpu.slots import (
     SM_ACTIVE,
     SM_CLOCK,
     SRAM_SBE,
+    STATUS_SLOTS,
     TEMP_MARGIN,
     TEMP_SLOWDOWN,
 )
@@ -67,8 +69,9 @@ _INCREMENT_COLUMN: Final = {
 }
 _MINUTES_AN_HOUR: Final = HOUR_SECONDS // MINUTE_SECONDS
 _OWN: Final = Struct("<12d")
-_VALUES: Final = Struct(f"={len(SIGNALS)}d")
 _NEVER: Final = (nan,) * len(SIGNALS)
+_shown: Final = itemgetter(*STATUS_SLOTS)
+_NOTHING_SHOWN: Final = (nan,) * len(STATUS_SLOTS)
 
 
 class GpuState:
@@ -94,8 +97,11 @@ class GpuState:
     gap_seconds
         Unobserved time before the last sample (0: none).
     values
-        The last sample's values by signal index, NaN where not measured: the sample's own list until
-        :meth:`settle`.
+        The last sample's values by signal index, NaN where not measured; none after :meth:`settle`.
+    status_values
+        Those that a status shows, by place in :data:`models.gpu.slots.STATUS_SLOTS`; not kept.
+    still
+        What most often stays as it is, as the last sample had it: ``Sample.still``; not kept.
     lasting
         Last measured value of constants, states and lifetime counts, by signal index.
     lasting_changes
@@ -173,7 +179,9 @@ class GpuState:
         "samples",
         "scores",
         "shown",
+        "status_values",
         "steady",
+        "still",
         "thermal_seconds",
         "time",
         "values",
@@ -205,6 +213,8 @@ class GpuState:
         self.samples = 0
         self.late_samples = 0
         self.values: Sequence[float] = _NEVER
+        self.status_values: Sequence[float] = _NOTHING_SHOWN
+        self.still: bytes | None = None
         self.lasting: tuple[float, ...] = _NEVER
         self.lasting_changes = 0
         self.increments: dict[int, float] = {}
@@ -254,29 +264,35 @@ class GpuState:
         self.history = sample.history
         self.samples += 1
         self.values = values
-        if sample.lasting:
-            self._keep_lasting(sample)
         if sample.labels and sample.labels != self.labels:
             self.labels = shared_labels(sample.labels)
             self.evidence_dirty = True
         if sample.host_id and sample.host_id != self.host_id:
             self.host_id = sample.host_id
             self.evidence_dirty = True
-        increments, reset_seen, self.replaced = self.counters.update(values, sample.counters)
+        still = sample.still
+        increments = self.counters.moving(values) if still is not None and still == self.still else None
+        if increments is not None:
+            self.reset_seen = False
+            self.replaced = ()
+        else:
+            self.still = still
+            if sample.lasting:
+                self._keep_lasting(sample)
+            increments, self.reset_seen, self.replaced = self.counters.update(values, sample.counters)
         self.increments = increments
-        self.reset_seen = reset_seen
         self._accumulate(values, weight, gap, increments)
         return closed
 
     def settle(self) -> None:
-        """Keep the last sample's values as a block, once the step has read them.
+        """Forget the last sample's values, once the step has read them, but for what a status shows.
 
-        The sample's list holds a float object for each value; freed now they are still in the cache, at the
-        GPU's next sample they would be fetched only to be freed.
+        They hold a float object each; freed now they are still in the cache, at the GPU's next sample they would
+        be fetched only to be freed. So between two samples a state knows what it knows after a restore.
         """
-        if type(self.values) is list:
-            # By way of bytes it takes less than half the time; the copy drops the room left to grow.
-            self.values = array("d", _VALUES.pack(*self.values))[:]
+        if self.values is not _NEVER:
+            self.status_values = array("d", _shown(self.values))
+            self.values = _NEVER
 
     def pack(self) -> bytes:
         """Return the state's own block of the hot record."""

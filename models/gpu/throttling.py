@@ -20,7 +20,9 @@ from models.gpu.slots import (
 
 # HW slowdown (0x8) that the thermal bit does not explain is the power brake or the board's fast trigger.
 _HW_SLOWDOWN_CAUSES: Final = HW_SLOWDOWN_BIT | HW_THERMAL_BIT
+_ANY: Final = _HW_SLOWDOWN_CAUSES | SW_THERMAL_BIT | BRAKE_BIT
 _COUNTERS: Final = (SW_THERMAL, HW_THERMAL, THERMAL_VIOLATION, POWER_BRAKE)
+_COUNTER_SET: Final = frozenset(_COUNTERS)
 
 
 def throttled(values: Sequence[float], weight: float, increments: Mapping[int, float]) -> tuple[float, float, float]:
@@ -42,6 +44,8 @@ def throttled(values: Sequence[float], weight: float, increments: Mapping[int, f
     """
     reasons = values[REASONS]
     bits = int(reasons) if reasons == reasons else -1
+    if bits >= 0 and not bits & _ANY and _COUNTER_SET.isdisjoint(increments):  # what most samples say, at once
+        return 0.0, 0.0, 0.0
     if values[SW_THERMAL] == values[SW_THERMAL]:
         software = increments.get(SW_THERMAL, 0.0)
     elif values[THERMAL_VIOLATION] == values[THERMAL_VIOLATION]:

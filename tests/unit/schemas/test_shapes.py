@@ -49,7 +49,8 @@ def outcome(value: bytes | None, taken: Shapes | None) -> str:
         sample = to_sample(raw, TIME, fitted)
     except InvalidMessage as error:
         return f"{error.reason} {error.detail}"
-    told = msgspec.structs.asdict(sample)
+    told = msgspec.structs.asdict(sample) | {"values": list(sample.values)}
+    del told["still"]  # what a shape knows beside
     types = [type(number) for number in sample.values]
     return repr((told, types, raw.timestamp, raw.schema_version, raw.refused))
 
@@ -122,7 +123,7 @@ def test_one_name_more_often_than_a_message_may_have_names() -> None:
 
 
 @pytest.mark.parametrize("values", [("4", "4"), ("4", "5"), ("5", "4"), ("0", "-0.0"), ("-0.0", "0")])
-def test_two_names_of_one_signal_fit_only_where_they_agree(values: tuple[str, str]) -> None:
+def test_of_two_names_of_one_signal_the_same_one_counts(values: tuple[str, str]) -> None:
     known = Shapes(rest_messages=0)
     names = ("DCGM_FI_DEV_CLOCK_THROTTLE_REASONS", "DCGM_FI_DEV_CLOCKS_EVENT_REASONS")
     for _ in range(3):
@@ -131,6 +132,33 @@ def test_two_names_of_one_signal_fit_only_where_they_agree(values: tuple[str, st
     for ordered in (pairs, pairs[::-1]):
         value = message(ordered)
         assert outcome(value, known) == outcome(value, None)
+
+
+def test_what_is_still_is_all_that_counts_or_lasts_but_what_moves_at_work() -> None:
+    known = Shapes(rest_messages=0)
+    metrics = {"temp_gpu": "60", "power_usage": "300", "total_energy_consumption": "5000"}
+    metrics |= {
+        "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL": "3",
+        "DCGM_FI_DEV_ROW_REMAP_FAILURE": "0",
+        "DCGM_FI_DEV_SLOWDOWN_TEMP": "90",
+    }
+
+    def still(**changes: str) -> bytes | None:
+        fitted = known.decode(KEY, message(list((metrics | changes).items())))[1]
+        return None if fitted is None else fitted[2]
+
+    for _ in range(3):
+        first = still()
+    assert first is not None
+    assert still(temp_gpu="70", power_usage="400", total_energy_consumption="6000") == first
+    for name in ("DCGM_FI_DEV_ECC_SBE_VOL_TOTAL", "DCGM_FI_DEV_ROW_REMAP_FAILURE", "DCGM_FI_DEV_SLOWDOWN_TEMP"):
+        assert still(**{name: "50" if "TEMP" in name else "1"}) != first
+    less = dict(metrics)
+    less.pop("DCGM_FI_DEV_SLOWDOWN_TEMP")
+    for _ in range(4):
+        other = known.decode(KEY, message(list(less.items())))[1]
+    assert other is not None
+    assert other[2] != first
 
 
 def test_what_is_kept_is_bounded() -> None:

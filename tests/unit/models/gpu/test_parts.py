@@ -6,6 +6,8 @@ from array import array
 from math import inf, isnan, nan
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.gpu import shared
 from models.gpu.columns import (
@@ -26,8 +28,12 @@ from models.gpu.columns import (
 from models.gpu.counters import COUNTER_SLOTS, PLACE_OF, SLOT_OF
 from models.gpu.hour import OpenHour
 from models.gpu.minute import COUNT, OpenMinute
+from models.gpu.packing import pack_hot
+from models.gpu.slots import STATUS_SLOTS
 from models.gpu.state import GpuState
 from models.gpu.totals import Totals
+from schemas.raw import RawMessage
+from schemas.sample import plan_of, scaled, to_sample
 from schemas.signals import INDEX
 from tests.unit.models.health.gpu import START, sample
 
@@ -106,14 +112,53 @@ def test_every_counter_has_a_place() -> None:
     assert [PLACE_OF[slot] for slot in SLOT_OF] == list(range(len(SLOT_OF)))
 
 
-def test_values_are_the_same_after_the_step_and_take_less() -> None:
+def test_between_two_samples_a_state_has_no_values_but_those_of_its_status() -> None:
     state = GpuState("GPU-1", "host-1")
-    one = sample(START, {"gpu_temp_celsius": 61.5})
+    one = sample(START, {"gpu_temp_celsius": 61.5, "gpu_temp_slowdown_celsius": 89.0})
     state.update(one)
     assert state.values is one.values
     state.settle()
-    assert isinstance(state.values, array)
-    assert repr(list(state.values)) == repr(one.values)
+    assert all(isnan(value) for value in state.values)
+    shown = {slot: value for slot, value in zip(STATUS_SLOTS, state.status_values, strict=True) if value == value}
+    assert shown == {INDEX["gpu_temp_celsius"]: 61.5}
+    state.settle()  # events alone come between two samples
+    assert state.status_values[0] == 61.5
+
+
+# What a sample changes, of names whose shape is known: counters, an energy that falls or is missing, a lasting value.
+_still_steps = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 1.0, 2.0]),  # corrected errors
+        st.sampled_from([10.0, 20.0, 5.0]),  # energy
+        st.sampled_from([0.0, 1.0]),  # remap failure
+        st.sampled_from([0.0, 1.0]),  # ECC mode
+        st.booleans(),  # by a shape
+    ),
+    max_size=12,
+)
+
+
+@given(_still_steps)
+def test_what_stands_still_need_not_be_looked_at(steps: list[tuple[float, float, float, float, bool]]) -> None:
+    names = ("ecc_sbe_volatile_total", "energy_joules_total", "row_remap_failed", "ecc_mode")
+    plan = plan_of(names)
+    quick, exact = GpuState("GPU-1", "host-1"), GpuState("GPU-1", "host-1")
+    for index, (*numbers, shaped) in enumerate(steps):
+        at = START + 10.0 * index
+        raw = RawMessage(gpu_id="GPU-1", timestamp=at, metrics=dict(zip(names, numbers, strict=True)))
+        fitted = (plan, scaled(plan, numbers), plan.still(numbers)) if shaped else None
+        quick.update(to_sample(raw, at, fitted))
+        exact.update(to_sample(raw, at))
+        for state in (quick, exact):
+            state.settle()
+        assert repr(quick.counters.last) == repr(exact.counters.last)
+        assert (quick.increments, quick.reset_seen, quick.replaced) == (
+            exact.increments,
+            exact.reset_seen,
+            exact.replaced,
+        )
+        assert (repr(quick.lasting), quick.lasting_changes) == (repr(exact.lasting), exact.lasting_changes)
+        assert pack_hot(quick) == pack_hot(exact)
 
 
 def test_a_lasting_value_counts_as_changed_once() -> None:
