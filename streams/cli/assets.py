@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from streams.cli._files import UnusableFile
 from streams.cli._printing import Format, format_option
 
 
@@ -42,7 +43,9 @@ def import_(file: Path, partial: bool) -> None:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise click.ClickException(f"{file} is not UTF-8: {error}") from error
+        raise UnusableFile(f"{file} is not UTF-8: {error}") from error
+    except OSError as error:
+        raise UnusableFile(f"{file} cannot be read: {error.strerror}") from error
     report = run(import_assets(load_connected_settings(), text, partial=partial))
     for name in report.ignored:
         click.echo(f"column {name!r} is not known and was ignored", err=True)

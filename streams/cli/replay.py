@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from streams.cli._files import UnusableFile
 from streams.cli._settings import load_connected_settings
 
 if TYPE_CHECKING:
     from collectors.damage import Damage
     from collectors.kernel.messages import Known
+
+# A gzip that is cut short ends in EOFError, one that is damaged in the other two.
+_UNREADABLE: Final = (OSError, EOFError, zlib.error)
 
 
 @click.command("replay")
@@ -51,8 +56,8 @@ def command(
     damage = Damage()
     try:
         known = named_gpus(files, host_id=host)
-    except OSError as error:
-        raise click.ClickException(str(error)) from error
+    except _UNREADABLE as error:
+        raise _unusable(files, error) from error
     try:
         if offline:
             _print_offline(_read(files, host, moment, damage, known), inputs, statuses)
@@ -71,8 +76,15 @@ def _read(files: Sequence[Path], host: str | None, at: float | None, damage: Dam
     for path in files:
         try:
             yield from read_recording(path, host_id=host, at=at, damage=damage, known=known)
-        except (UnknownRecording, OSError) as error:
-            raise click.ClickException(str(error)) from error
+        except UnknownRecording as error:
+            raise UnusableFile(str(error)) from error
+        except _UNREADABLE as error:
+            raise _unusable([path], error) from error
+
+
+def _unusable(files: Sequence[Path], error: Exception) -> UnusableFile:
+    named = " or ".join(map(str, files))
+    return UnusableFile(f"{named} cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def _print_offline(messages: Iterator[bytes], inputs: Path | None, statuses: bool) -> None:

@@ -7,6 +7,7 @@ note on the hot state table).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
@@ -17,7 +18,7 @@ from faust.types import TP
 from agents.ports import Chunk, Clock, PartitionLogic
 from schemas.errors import ShutdownError
 from streams.hot_state.partition_runner import Observer, PartitionRunner
-from streams.hot_state.table import HotTable
+from streams.hot_state.table import HotTable, StateTable
 from streams.settings import Settings
 from streams.transport.app import STATE_ERRORS, HealthApp
 from streams.transport.chunked import ChunkedConsumer
@@ -36,6 +37,8 @@ class OwnedPartitions:
         Input and state topic, without the prefix of the settings.
     make_logic
         Makes the logic of a partition: (partition, number of partitions).
+    make_table
+        Makes the table of a partition; default: one in Kafka.
     """
 
     def __init__(
@@ -49,17 +52,20 @@ class OwnedPartitions:
         make_logic: Callable[[int, int], PartitionLogic],
         clock: Clock,
         observer: Observer | None = None,
+        make_table: Callable[[int], StateTable] | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
-        self._role = role
         self._topic = topic
-        self._table_topic = table_topic
+        self._make_table = make_table or (
+            lambda partition: HotTable(settings, table_topic=table_topic, role=role, partition=partition)
+        )
         self._make_logic = make_logic
         self._clock = clock
         self._observer = observer
         self._runners: dict[int, PartitionRunner] = {}
         self._committed: dict[TP, int] = {}
+        self._passed_over: set[int] = set()
         # A rebalance may begin while the partitions of the one before are still being restored.
         self._changing = asyncio.Lock()
 
@@ -92,7 +98,9 @@ class OwnedPartitions:
         runner = self._runners.get(chunk.partition)
         if runner is None:
             return
-        await runner.ready()
+        if runner.commit_hangs:  # the others go on; this one is read again from where it stands
+            self._passed_over.add(chunk.partition)
+            return
         seek = runner.take(chunk)
         if seek is not None:
             await self._consumer.seek_chunks(self._tp(chunk.partition), seek)
@@ -137,6 +145,9 @@ class OwnedPartitions:
                         group.create_task(runner.open())
             except* STATE_ERRORS as errors:
                 self._app.fail(errors)
+                for runner in runners.values():
+                    with contextlib.suppress(*STATE_ERRORS):  # the first error is the reason
+                        await runner.close(commit=False)
             else:
                 self._runners = runners
                 log.info("Owned partitions of %s: %s", name, owned)
@@ -146,7 +157,7 @@ class OwnedPartitions:
             self._topic,
             partition,
             self._make_logic(partition, partitions),
-            HotTable(self._settings, table_topic=self._table_topic, role=self._role, partition=partition),
+            self._make_table(partition),
             interval_seconds=self._settings.checkpoint_interval_seconds,
             clock=self._clock,
             fail=self._app.fail,
@@ -159,13 +170,24 @@ class OwnedPartitions:
             runners = dict(self._runners)
             for partition, runner in runners.items():
                 runner.tick(self._consumer.partition_end(self._tp(partition)))
+            await self._read_again(runners)
             await self._commit_group(runners)
+
+    async def _read_again(self, runners: Mapping[int, PartitionRunner]) -> None:
+        """Go back to where the partitions stand whose chunks were passed over while a commit hung."""
+        for partition in sorted(self._passed_over):
+            runner = runners.get(partition)
+            if runner is not None and runner.commit_hangs:
+                continue
+            self._passed_over.discard(partition)
+            if runner is not None:
+                log.info("Partition %d: its commit is done; reading again", partition)
+                await self._consumer.seek_chunks(self._tp(partition), runner.position)
 
     async def _commit_group(self, runners: Mapping[int, PartitionRunner]) -> None:
         positions = {self._tp(partition): runner.committed for partition, runner in runners.items()}
         fresh = {tp: offset for tp, offset in positions.items() if self._committed.get(tp) != offset}
-        if fresh:
-            await self._consumer.commit_positions(fresh)
+        if fresh and await self._consumer.commit_positions(fresh):
             self._committed.update(fresh)
 
     def _tp(self, partition: int) -> TP:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from agents.ports import Chunk, Clock, Output, PartitionLogic
 from schemas.errors import ShutdownError
+from streams.background import watched
 from streams.hot_state.guard import Verdict, admit
 from streams.hot_state.table import StateTable
 from streams.transport.consumer_thread import PartitionEnd
@@ -91,14 +92,13 @@ class PartitionRunner:
             self._reset(self._clock.time())
         if self._observer is not None:
             self._observer.restored(self._clock.monotonic() - began)
-        self._pacer = asyncio.create_task(self._pace(), name=f"checkpoints of partition {self._input[1]}")
-        self._pacer.add_done_callback(self._paced)
+        name = f"checkpoints of partition {self._input[1]}"
+        self._pacer = watched(self._pace(), name, fail=self._fail, closing=lambda: self._closing)
 
-    async def ready(self) -> None:
-        """Wait while a commit hangs."""
-        if self._commit_since and self._clock.monotonic() - self._commit_since > _SLOW_COMMIT_SECONDS:
-            async with self._commit:
-                pass
+    @property
+    def commit_hangs(self) -> bool:
+        """Whether a commit takes so long that nothing more is to be processed on top of it."""
+        return bool(self._commit_since) and self._clock.monotonic() - self._commit_since > _SLOW_COMMIT_SECONDS
 
     def take(self, chunk: Chunk) -> int | None:
         """Process ``chunk``; return the offset to read again from where something is missing before it."""
@@ -200,8 +200,3 @@ class PartitionRunner:
             if not self._closing:
                 await self.checkpoint()
                 await asyncio.sleep(min(_URGENT_GAP_SECONDS, self._interval))
-
-    def _paced(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._fail(error)

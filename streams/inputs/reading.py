@@ -19,6 +19,7 @@ from schemas.errors import UNREADABLE
 from schemas.side_input import InputKey, SideInput
 from schemas.times import parse_time
 from schemas.topics import INPUTS
+from streams.background import watched
 from streams.kafka.clients import client_options
 from streams.settings import Settings
 
@@ -47,12 +48,11 @@ class Version:
 class InputsTable:
     """The versions of every input, in memory (see agents.ports.Inputs).
 
-    ``unknown`` counts the versions of kinds that ``decoders`` does not have, as a later version of the program
-    publishes them: they are kept as they are on the topic and here, and used by nobody.
+    Kinds that ``decoders`` does not have, as a later version of the program publishes them, are kept as they are on
+    the topic and here, and used by nobody.
     """
 
     decoders: Mapping[str, Decode]
-    unknown: Counter[str] = field(default_factory=Counter)
     _versions: dict[tuple[str, str], dict[int, Version]] = field(default_factory=dict)
     _generation: int = 0
 
@@ -85,6 +85,15 @@ class InputsTable:
         versions = self._versions.get((kind, id))
         return versions[max(versions)] if versions else None
 
+    @property
+    def unknown(self) -> Counter[str]:
+        """How many versions of each kind there are that ``decoders`` does not have."""
+        found: Counter[str] = Counter()
+        for (kind, _), versions in self._versions.items():
+            if kind not in self.decoders and versions:
+                found[kind] += len(versions)
+        return found
+
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take a record of the topic; one that cannot be read is logged and left out."""
         try:
@@ -103,7 +112,6 @@ class InputsTable:
         effective = -inf if record.effective_from is None else parse_time(record.effective_from)
         decode = self.decoders.get(record.kind)
         if decode is None:
-            self.unknown[record.kind] += 1
             return Version(record.version, effective, raw, raw)
         return Version(record.version, effective, raw, decode(raw))
 
@@ -115,10 +123,16 @@ class InputsReader:
     ----------
     decoders
         By kind, what makes a typed payload of JSON bytes. Another kind is told once in the log.
+    fail
+        Called with what ended the following of the topic: inputs that stand still would be used for ever.
     """
 
-    def __init__(self, settings: Settings, decoders: Mapping[str, Decode]) -> None:
+    def __init__(
+        self, settings: Settings, decoders: Mapping[str, Decode], *, fail: Callable[[BaseException], None]
+    ) -> None:
         self._settings = settings
+        self._fail = fail
+        self._stopping = False
         self._tp = TopicPartition(settings.topic(INPUTS), 0)
         self._reader: AIOKafkaConsumer | None = None
         self._following: asyncio.Task[None] | None = None
@@ -143,10 +157,11 @@ class InputsReader:
         )
         await self._reader.start()
         await read_to_end(self._reader, self._tp, self._take)
-        self._following = asyncio.create_task(self._follow(), name="follow gpu-inputs")
+        self._following = watched(self._follow(), f"follow {INPUTS}", fail=self._fail, closing=lambda: self._stopping)
 
     async def stop(self) -> None:
         """Stop following."""
+        self._stopping = True
         if self._following is not None:
             self._following.cancel()
             await asyncio.wait([self._following])

@@ -16,8 +16,10 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from agents.ports import Checkpoint, Clock
 from schemas.errors import UNREADABLE
+from streams.background import watched
 from streams.hot_state.table import HotTable
 from streams.kafka.clients import client_options
+from streams.leading.lease import Lease
 from streams.leading.port import Led, Scope
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
@@ -61,6 +63,7 @@ class Leader:
         self._telemetry = telemetry
         self._fail = fail
         self._table = HotTable(settings, table_topic=scope.state_topic, role=scope.role, partition=0)
+        self._lease = Lease(settings.session_timeout_seconds, clock)
         self._reader: AIOKafkaConsumer | None = None
         self._inputs: dict[TopicPartition, tuple[str, int]] = {}
         self._committed: dict[tuple[str, int], int] = {}
@@ -106,10 +109,14 @@ class Leader:
             # Before the group has any offset: without a position these would look like a lost state.
             await self._table.checkpoint(Checkpoint(), self._committed, {_DECIDED: False})
         log.info("Leading")
-        for name, work in {"follow": self._follow(), **self._led.work()}.items():
-            task = asyncio.create_task(work, name=f"{self._scope.role}: {name}")
-            task.add_done_callback(self._ended)
-            self._tasks.append(task)
+        for name, work in {
+            "follow": self._follow(),
+            "lease": self._lease.run(),
+            **self._led.work(self._lease),
+        }.items():
+            self._tasks.append(
+                watched(work, f"{self._scope.role}: {name}", fail=self._fail, closing=lambda: self._closing)
+            )
 
     async def close(self, *, commit: bool = True) -> None:
         """End every task, write the last checkpoint and let go; what is not done is left to the next leader."""
@@ -125,13 +132,6 @@ class Leader:
         if self._reader is not None:
             await self._reader.stop()
         await self._table.close()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is None and not self._closing:
-            error = RuntimeError(f"{task.get_name()}: {'cancelled' if task.cancelled() else 'ended'} while leading")
-        if error is not None:
-            self._fail(error)
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -183,7 +183,11 @@ class Leader:
     # -- committing ----------------------------------------------------------------------------------------
 
     async def _checkpoint_if_due(self) -> None:
-        gap = _URGENT_GAP_SECONDS if self._led.urgent else self._settings.checkpoint_interval_seconds
+        gap = (
+            _URGENT_GAP_SECONDS
+            if self._led.urgent or self._lease.doubted
+            else self._settings.checkpoint_interval_seconds
+        )
         if self._clock.monotonic() - self._checkpoint_at >= gap:
             await self._checkpoint()
             self._checkpoint_at = self._clock.monotonic()
@@ -191,10 +195,12 @@ class Leader:
     async def _checkpoint(self) -> None:
         assert self._reader is not None
         positions = {one: await self._reader.position(tp) for tp, one in self._inputs.items()}
-        if positions == self._committed and not self._led.dirty:
+        if positions == self._committed and not self._led.dirty and not self._lease.doubted:
             return
+        stalls = self._lease.stalls
         checkpoint = self._led.drain()
         with self._telemetry.timed(self._telemetry.checkpoint_seconds):
             await self._table.checkpoint(checkpoint, positions, {_DECIDED: self._decided})
+        self._lease.prove(stalls)
         self._committed = positions
         self._led.committed()

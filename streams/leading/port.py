@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agents.ports import Checkpoint
+from streams.leading.lease import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +67,8 @@ class Led(Protocol):
     def committed(self) -> None:
         """What was drained last is committed: its effects may begin."""
 
-    def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
-        """Return what runs beside the reading, by name, until it is cancelled; none returns by itself."""
+    def work(self, lease: Lease) -> Mapping[str, Coroutine[Any, Any, None]]:
+        """Return what runs beside the reading, by name, until it is cancelled; none returns by itself.
+
+        What it does beyond Kafka it does only once ``lease`` holds.
+        """

@@ -17,6 +17,7 @@ from schemas.notification import Notification
 from schemas.operator_action import OperatorAction
 from schemas.status import GpuStatus
 from schemas.topics import ALERTS, NOTIFY_STATE, OPERATOR_ACTIONS, STATUS
+from streams.leading.lease import Lease
 from streams.leading.port import Scope
 from streams.notify.outbox import Outbox
 from streams.notify.receivers.port import Receiver
@@ -104,6 +105,6 @@ class NotifyLed:
             self._telemetry.notifications.labels(notification.status, notification.reason).inc()
         self._committing = []
 
-    def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
+    def work(self, lease: Lease) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return the sending; what is under way when it is cancelled is sent again by the next leader."""
-        return {} if self._senders is None else {"send": self._senders.run()}
+        return {} if self._senders is None else {"send": self._senders.run(lease)}

@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 
 from agents.ports import Clock
+from streams.leading.lease import Lease
 from streams.notify.outbox import Outbox
 from streams.notify.receivers.port import Attempt, Outcome, Receiver
 from streams.telemetry.registry import Telemetry
@@ -30,17 +31,18 @@ class Senders:
         self._telemetry = telemetry
         self._failing: set[str] = set()
 
-    async def run(self) -> None:
-        """Send until cancelled; what is under way then is sent again by whoever goes on."""
+    async def run(self, lease: Lease) -> None:
+        """Send, where ``lease`` holds, until cancelled; what is under way then is sent again by whoever goes on."""
         async with (
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
             asyncio.TaskGroup() as group,
         ):
             for receiver in self._receivers:
-                group.create_task(self._serve(session, receiver), name=f"send to {receiver.name}")
+                group.create_task(self._serve(session, receiver, lease), name=f"send to {receiver.name}")
 
-    async def _serve(self, session: aiohttp.ClientSession, receiver: Receiver) -> None:
+    async def _serve(self, session: aiohttp.ClientSession, receiver: Receiver, lease: Lease) -> None:
         while True:
+            await lease.hold()
             entry = self._outbox.next(receiver.name, self._clock.time())
             if entry is None:
                 await self._wait(receiver.name)

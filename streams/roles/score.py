@@ -36,7 +36,7 @@ def assemble(
     app = create_app(ROLE, settings)
     telemetry = telemetry or Telemetry(ROLE, settings.restarts)
     metrics = ScoreMetrics(telemetry)
-    inputs = InputsReader(settings, decoders())
+    inputs = InputsReader(settings, decoders(), fail=app.fail)
     app.before_flow(inputs.start)
     app.after_stop(inputs.stop)
 

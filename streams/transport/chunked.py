@@ -69,9 +69,9 @@ class ChunkedConsumer(Consumer):
         """Read a chunked partition again from ``offset``."""
         await self._thread.seek_chunks(tp, offset)
 
-    async def commit_positions(self, positions: Mapping[TP, int]) -> None:
-        """Commit group offsets, for displays of lag only."""
-        await self._thread.commit_positions(positions)
+    async def commit_positions(self, positions: Mapping[TP, int]) -> bool:
+        """Commit group offsets, for displays of lag only; tell whether all of them are."""
+        return await self._thread.commit_positions(positions)
 
     def partition_end(self, tp: TP) -> PartitionEnd | None:
         """Return how far the client has read ``tp``, and its end."""

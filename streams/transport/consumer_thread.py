@@ -161,11 +161,11 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
         if tp in consumer.assignment():
             consumer.seek(tp, offset)
 
-    async def commit_positions(self, positions: Mapping[TP, int]) -> None:
-        """Commit group offsets, which only displays of lag read: a failure is told and forgotten."""
-        await self.call_thread(self._commit_positions, positions)
+    async def commit_positions(self, positions: Mapping[TP, int]) -> bool:
+        """Commit group offsets, which only displays of lag read; false where they are to be tried again."""
+        return bool(await self.call_thread(self._commit_positions, positions))
 
-    async def _commit_positions(self, positions: Mapping[TP, int]) -> None:
+    async def _commit_positions(self, positions: Mapping[TP, int]) -> bool:
         consumer = self._ensure_consumer()
         offsets = {
             TopicPartition(*tp): OffsetAndMetadata(offset, "")
@@ -173,11 +173,13 @@ class ChunkedConsumerThread(AIOKafkaConsumerThread):
             if tp in consumer.assignment()
         }
         if not offsets:
-            return
+            return False
         try:
             await consumer.commit(offsets)
         except KafkaError as error:
             log.info("Group offsets were not committed (only displays of lag read them): %r", error)
+            return False
+        return len(offsets) == len(positions)
 
     def partition_end(self, tp: TP) -> PartitionEnd | None:
         """Return how far ``tp`` was read; None before its first fetch. Safe from any thread."""

@@ -46,12 +46,14 @@ class FixedClock:
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncIterator[InputsReader]:
     """Open a reader."""
-    reader = InputsReader(settings, {"limit": msgspec.json.Decoder(Limit).decode})
+    failures: list[BaseException] = []
+    reader = InputsReader(settings, {"limit": msgspec.json.Decoder(Limit).decode}, fail=failures.append)
     await reader.start()
     try:
         yield reader
     finally:
         await reader.stop()
+    assert failures == []
 
 
 async def test_a_first_version_holds_from_the_beginning_of_time(topics: Settings) -> None:

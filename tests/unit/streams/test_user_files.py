@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -156,6 +157,32 @@ def test_a_damaged_file_of_an_offline_replay_is_told(
     (tmp_path / "one.json").write_text("{}")
     command = ("replay", "--offline", str(tmp_path / "one.json"), "--inputs", str(tmp_path))
     assert_told(started(command, {}, tmp_path), file)
+
+
+def no_recording(path: Path) -> None:
+    path.write_bytes(b"neither\nthis nor that\n" * 9)
+
+
+def cut_gzip(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"DCGM_FI_DEV_GPU_TEMP 1\n" * 999)[:-20])
+
+
+def damaged_gzip(path: Path) -> None:
+    path.write_bytes(b"\x1f\x8b" + b"z" * 40)
+
+
+@pytest.mark.parametrize("damage", [no_recording, cut_gzip, damaged_gzip], ids=lambda damage: damage.__name__)
+def test_a_file_that_cannot_be_replayed_is_told(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    damage(path)
+    assert_told(started(("replay", "--offline", str(path)), {}, tmp_path), str(path))
+
+
+@pytest.mark.parametrize("damage", [missing, directory, not_utf8, unreadable], ids=lambda damage: damage.__name__)
+def test_a_list_of_assets_that_cannot_be_read_is_told(damage: Callable[[Path, bytes], None], tmp_path: Path) -> None:
+    path = tmp_path / "fleet.csv"
+    damage(path, b"gpu_id,model\n")
+    assert_told(started(("assets", "import", str(path)), {}, tmp_path), str(path))
 
 
 def test_every_setting_of_a_path_is_looked_at() -> None:

@@ -36,3 +36,7 @@ def test_a_kind_of_a_later_version_is_kept_and_counted() -> None:
     table.take(b'{"kind": "weather", "id": "default", "version": 3}', value)
     assert table.newest("weather", "default", 0.0) == (3, b'{"celsius": 31}')
     assert table.unknown == {"weather": 1}
+    table.take(b'{"kind": "weather", "id": "default", "version": 3}', value)  # the topic is read again
+    assert table.unknown == {"weather": 1}
+    table.take(b'{"kind": "weather", "id": "default", "version": 3}', None)
+    assert table.unknown == {}

@@ -14,6 +14,7 @@ from agents.ports import Checkpoint, Output
 from streams.clock import SystemClock
 from streams.leading import leader as module
 from streams.leading.leader import Leader
+from streams.leading.lease import Lease
 from streams.leading.port import Scope
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
@@ -107,15 +108,28 @@ class Echo:
         """Note it."""
         self.calls.append("committed")
 
-    def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
+    def work(self, lease: Lease) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return what runs beside."""
+        self.lease = lease
         return self._work
+
+
+class JumpingClock(SystemClock):
+    """A clock that can be put forward, as it stands after the process stood still."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        """Return seconds."""
+        return super().monotonic() + self.ahead
 
 
 class Desk:
     """A leader on fakes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **work: Coroutine[Any, Any, None]) -> None:
+        self.clock = JumpingClock()
         log = MemoryLog()
         log.create("in")
         self.table = MemoryTable(log)
@@ -130,7 +144,7 @@ class Desk:
             settings,
             SCOPE,
             self.led,
-            clock=SystemClock(),
+            clock=self.clock,
             telemetry=Telemetry("learn"),
             fail=self.failures.append,
         )
@@ -198,7 +212,7 @@ async def test_a_reading_that_was_cancelled_ends_the_process_and_closes_without_
     committed = len(desk.table.commits)
     desk.led.waits.append(Output("out", b"", None))
     await desk.leader.close()
-    assert [str(error) for error in desk.failures] == ["learn: follow: cancelled while leading"]
+    assert [str(error) for error in desk.failures] == ["learn: follow: cancelled while it was needed"]
     assert len(desk.table.commits) == committed
     assert desk.reader.stopped
     assert desk.table.closed
@@ -215,4 +229,34 @@ async def test_work_that_fails_or_ends_ends_the_process_with_its_reason(monkeypa
     await desk.leader.open()
     await until(lambda: len(desk.failures) == 2)
     await desk.leader.close()
-    assert [str(error) for error in desk.failures] == ["no route", "learn: train: ended while leading"]
+    assert [str(error) for error in desk.failures] == ["no route", "learn: train: ended while it was needed"]
+
+
+async def test_a_leader_that_stood_still_proves_that_it_leads_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk(monkeypatch)
+    await desk.leader.open()
+    await until(lambda: len(desk.table.commits) == 2)
+    known = len(desk.table.commits)
+    await asyncio.sleep(0.3)
+    assert len(desk.table.commits) == known  # nothing moves: nothing is written
+    desk.clock.ahead += 60.0
+    await asyncio.wait_for(desk.led.lease.hold(), 5.0)
+    assert len(desk.table.commits) > known
+    assert desk.failures == []
+    await desk.leader.close()
+
+
+async def test_a_leader_that_was_replaced_while_it_stood_still_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch)
+    await desk.leader.open()
+    await until(lambda: len(desk.table.commits) == 2)
+    desk.table.log.owner += 1  # another one was elected
+    desk.clock.ahead += 60.0
+    sending = asyncio.create_task(desk.led.lease.hold())
+    await until(lambda: desk.failures)
+    assert not sending.done()
+    sending.cancel()
+    assert "ProducerFenced" in type(desk.failures[0]).__name__
+    await desk.leader.close(commit=False)
