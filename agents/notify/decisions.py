@@ -16,11 +16,13 @@ from agents.notify.faults import Faults
 from agents.notify.hosts import Hosts
 from agents.notify.incidents import Gravity, Incident, Member, Why, gravity
 from agents.notify.missing import MissingGpus
+from agents.notify.pipeline import Pipeline
 from agents.notify.publisher import Decided, Publisher, Receiver
 from agents.notify.withholding import LOOK_AGAIN_SECONDS, Withholding, is_old
 from agents.ports import Output
-from models.alerts.grouping import HOST_MISSING, HostCause
+from models.alerts.grouping import HostCause
 from models.alerts.operator_actions import strength
+from models.alerts.pipeline import OF_NOTIFY
 from schemas.alert import AlertEvent
 from schemas.operator_action import OperatorAction
 from schemas.raw import HOST_PREFIX
@@ -32,6 +34,7 @@ REPEAT_SECONDS: Final = 4 * 3600.0
 # The clock moves about twice a second: a jump means that nothing was read in between.
 _GAP_SECONDS: Final = 30.0
 _INCIDENT, _HOST, _ACTION = b"i\x00", b"h\x00", b"a\x00"
+_FLEET: Final = b"fleet"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -49,6 +52,7 @@ class NotifyLogic:
     def __init__(self, receivers: Sequence[Receiver] = (), *, status_records_per_second: float = 300.0) -> None:
         self._publisher = Publisher(receivers)
         self._hosts = Hosts(status_records_per_second)
+        self._pipeline = Pipeline()
         self._incidents: dict[str, Incident] = {}
         self._faults = Faults(self._incidents)
         self._withholding = Withholding()
@@ -74,6 +78,8 @@ class NotifyLogic:
                 self._missing.note(member.event, member.noted_at)
         elif kind == _HOST:
             self._hosts.restore(value)
+        elif kind == Pipeline.KEY:
+            self._pipeline.restore(value)
         elif kind == _ACTION:
             self._withholding.actions[name] = msgspec.json.decode(value, type=OperatorAction)
 
@@ -83,8 +89,12 @@ class NotifyLogic:
 
     def alert(self, event: AlertEvent) -> None:
         """Take an alert's change of state; what notify itself published is known already."""
-        if event.rule != HOST_MISSING:
+        if event.rule not in OF_NOTIFY:
             self._arrived.append(event)
+
+    def lag(self, seconds: float) -> None:
+        """Take the age of the oldest message that role score has not read."""
+        self._pipeline.measured(seconds)
 
     def status(self, status: GpuStatus) -> None:
         """Take a GPU's or a host's latest status."""
@@ -117,6 +127,7 @@ class NotifyLogic:
         if clock - self.clock > _GAP_SECONDS:
             self._hosts.start_afresh(clock)
         self.clock = max(self.clock, clock)
+        self._judge_pipeline()
         arrived, self._arrived = self._arrived, []
         for one in arrived:
             if isinstance(one, str):
@@ -126,7 +137,8 @@ class NotifyLogic:
             else:
                 self._fire(one)
         self._fresh = False
-        self._judge_hosts()
+        if not self._pipeline.behind:
+            self._judge_hosts()
         due = [self._incidents[incident_id] for incident_id, look in self._looks.items() if look <= self.clock]
         for incident in sorted(due, key=_gravest, reverse=True):  # the gravest of a fault speaks first
             self._assess(incident, None)
@@ -182,7 +194,7 @@ class NotifyLogic:
         for incident in list(self._incidents.values()):
             for member in list(incident.members.values()):
                 event = member.event
-                if event.scope == scope and id == (event.gpu_id or event.host_id) and event.rule != HOST_MISSING:
+                if event.scope == scope and id == (event.gpu_id or event.host_id) and event.rule not in OF_NOTIFY:
                     over = msgspec.structs.replace(
                         event, status="resolved", reason=Why.REMOVED, updated_at=at, ends_at=at
                     )
@@ -246,7 +258,28 @@ class NotifyLogic:
 
     def _block(self, incident: Incident, member: Member) -> tuple[Why | None, float]:
         cause = self._causes.get(member.event.host_id or "", HostCause.NONE)
-        return self._withholding.why(incident, member, cause, self.clock)
+        return self._withholding.why(incident, member, cause, self.clock, behind=self._pipeline.behind)
+
+    # -- the pipeline, and hosts --------------------------------------------------------------------------
+
+    def _judge_pipeline(self) -> None:
+        """Look at whether role score keeps up; once it does again, silence counts afresh."""
+        before = self._pipeline.behind
+        event = self._pipeline.judge(self.clock)
+        if before and not self._pipeline.behind:
+            self._hosts.start_afresh(self.clock)
+        if before is not self._pipeline.behind:
+            self._looks = dict.fromkeys(self._looks, -inf)
+        if event is not None:
+            self._own(event, _FLEET)
+
+    def _own(self, event: AlertEvent, key: bytes) -> None:
+        """Publish an alert of this role's own, and decide on it."""
+        if event.status == "firing":
+            self._fire(event)
+        else:
+            self._resolve(event, Why.RESOLVED)
+        self._publisher.publish(Output(ALERTS, key, _encode(event)))
 
     # -- hosts ---------------------------------------------------------------------------------------------
 
@@ -266,12 +299,8 @@ class NotifyLogic:
                         member.noted_at = self.clock
                         self._touch(one.incident_id)
                         self._missing.note(member.event, self.clock)
-            if event is not None and event.status == "firing":
-                self._fire(event)
-            elif event is not None:
-                self._resolve(event, Why.RESOLVED)
             if event is not None:
-                self._publisher.publish(Output(ALERTS, f"{HOST_PREFIX}{host_id}".encode(), _encode(event)))
+                self._own(event, f"{HOST_PREFIX}{host_id}".encode())
             if not missing:
                 self._missing.forget(host_id)
                 self._causes.pop(host_id, None)
@@ -294,7 +323,7 @@ class NotifyLogic:
     @property
     def dirty(self) -> bool:
         """Whether anything waits for a checkpoint."""
-        return self.urgent or bool(self._dirty) or self._hosts.dirty
+        return self.urgent or bool(self._dirty) or self._hosts.dirty or self._pipeline.dirty
 
     def drain(self) -> Decided:
         """Return and forget what waits for a checkpoint."""
@@ -306,6 +335,8 @@ class NotifyLogic:
             states.append((key, None if kept is None else _encode(kept)))
         for host_id, value in self._hosts.drain():
             states.append((_HOST + host_id.encode(), value))
+        if self._pipeline.dirty:
+            states.append((Pipeline.KEY, self._pipeline.drain()))
         self._dirty = {}
         return decided
 

@@ -11,13 +11,14 @@ from math import inf
 from typing import Final
 
 from agents.notify.incidents import Gravity, Incident
-from models.alerts.grouping import HOST_MISSING
+from models.alerts.grouping import SILENCES
+from models.alerts.pipeline import OF_NOTIFY
 from models.alerts.transitions import TREND
 from schemas.alert import AlertEvent
 from schemas.times import parse_time
 
 TOGETHER_SECONDS: Final = 5.0
-_SILENCES: Final = frozenset((HOST_MISSING, "gpu_missing"))
+_AT_ONCE: Final = SILENCES | OF_NOTIFY
 
 
 class Faults:
@@ -54,7 +55,7 @@ class Faults:
 
     def held_until(self, incident: Incident, event: AlertEvent) -> float:
         """Return until when (epoch s) the rest of the fault of ``event`` is awaited; silence has its own hold."""
-        if event.rule in _SILENCES:
+        if event.rule in _AT_ONCE:
             return -inf
         group = (incident, *(other for other in self._others(incident, event) if _together(incident, other)))
         members = [member for one in group if not one.told for member in one.members.values()]
@@ -70,8 +71,8 @@ class Faults:
 
 
 def _subject(event: AlertEvent) -> str:
-    if event.rule == HOST_MISSING:
-        return event.incident_id  # it has its own way of taking others in
+    if event.rule in OF_NOTIFY:
+        return event.incident_id  # they have their own way of taking others in
     return event.gpu_id or f"{event.host_id} {event.pci_bus_id}"
 
 

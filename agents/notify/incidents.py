@@ -34,6 +34,7 @@ class Why(StrEnum):
     SILENCED = "silenced"
     ACKNOWLEDGED = "acknowledged"
     MAINTENANCE = "maintenance"
+    HELD_FOR_PIPELINE = "held_for_pipeline"
     HELD_FOR_HOST = "held_for_host"
     GROUPED_IN_HOST = "grouped_in_host"
     EXPORTER_DOWN = "exporter_down"

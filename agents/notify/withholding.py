@@ -6,7 +6,8 @@ from math import inf
 from typing import Final
 
 from agents.notify.incidents import Incident, Member, Why
-from models.alerts.grouping import GPU_HOLD_SECONDS, HOST_MISSING, HostCause
+from models.alerts.grouping import GPU_HOLD_SECONDS, SILENCES, HostCause
+from models.alerts.pipeline import OF_NOTIFY
 from models.alerts.silences import ends, in_effect
 from schemas.alert import AlertEvent
 from schemas.operator_action import OperatorAction
@@ -62,10 +63,12 @@ class Withholding:
         """Forget what a GPU or a host showed."""
         self._statuses.pop(gpu_id, None)
 
-    def why(self, incident: Incident, member: Member, cause: HostCause, clock: float) -> tuple[Why | None, float]:
+    def why(
+        self, incident: Incident, member: Member, cause: HostCause, clock: float, *, behind: bool
+    ) -> tuple[Why | None, float]:
         """Return why this alert is not for people now (None: it is), and when to look again (epoch s).
 
-        ``cause`` is what explains the missing GPUs of its host.
+        ``cause`` is what explains the missing GPUs of its host; ``behind``: the pipeline itself is.
         """
         event = member.event
         if event.suppressed_by is not None:
@@ -77,6 +80,8 @@ class Withholding:
         action = in_effect(self.actions.values(), event, clock)
         if action is not None:
             return _BY_KIND[action.kind], ends(action)
+        if behind and event.rule in SILENCES and not incident.told:
+            return Why.HELD_FOR_PIPELINE, inf
         if event.rule == "gpu_missing":
             if cause is HostCause.EXPORTER_DOWN:
                 return Why.EXPORTER_DOWN, inf
@@ -94,7 +99,7 @@ class Withholding:
         """Whether the GPU was heard after ``event``, without it: its end was lost with role score's state."""
         seen, incidents = self._status_of(event)
         return (
-            event.rule != HOST_MISSING and seen > parse_time(event.updated_at) and event.incident_id not in incidents
+            event.rule not in OF_NOTIFY and seen > parse_time(event.updated_at) and event.incident_id not in incidents
         )
 
     def _holds(self, event: AlertEvent, clock: float) -> bool:

@@ -5,19 +5,21 @@ A host alone cannot be seen to be lost by any of its GPUs, so this is decided wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from models.alerts.operator_actions import Action
 from models.alerts.rule_spec import RuleSpec
-from schemas.alert import AlertEvent, Status
+from schemas.alert import AlertEvent, Scope, Status
 from schemas.ids import digest
 from schemas.times import format_time
 
 HOST_MISSING: Final = "host_missing"
+# What is concluded from nothing being heard.
+SILENCES: Final = frozenset((HOST_MISSING, "gpu_missing"))
 # What the others of a host have time to report before one missing GPU counts as alone.
 GPU_HOLD_SECONDS: Final = 10.0
 # Reboots, driver reloads and roll-outs take 1 to 15 minutes; most of them less than this.
@@ -138,9 +140,6 @@ def host_event(
 
     Its ids follow from the host and the start alone, so that the same loss published again has the same ids.
     """
-    fingerprint = digest("host", host_id, HOST_MISSING)
-    starts = format_time(starts_at)
-    incident_id = digest("host", host_id, HOST_MISSING, starts)
     gpus = f"{len(members)} GPU{'s' if len(members) != 1 else ''}"
     if status == "resolved":
         summary = f"{host_id} reports again"
@@ -148,22 +147,63 @@ def host_event(
         summary = f"All of {host_id} is silent ({gpus}); its heartbeat still comes"
     else:
         summary = f"{host_id} is silent: {gpus} and the heartbeat"
+    return event_of_notify(
+        _SPEC,
+        scope="host",
+        id=host_id,
+        status=status,
+        reason=reason,
+        starts_at=starts_at,
+        at=at,
+        value=float(len(members)),
+        worst=float(len(members)),
+        limit=None,
+        summary=summary,
+        evidence={"kind": "missing_gpus", "gpu_ids": sorted(members)},
+        members=sorted(members),
+        rack_id=rack_id,
+    )
+
+
+def event_of_notify(
+    spec: RuleSpec,
+    *,
+    scope: Scope,
+    id: str,
+    status: Status,
+    reason: str,
+    starts_at: float,
+    at: float,
+    value: float,
+    worst: float,
+    limit: float | None,
+    summary: str,
+    evidence: dict[str, Any],
+    members: Sequence[str] = (),
+    rack_id: str | None = None,
+) -> AlertEvent:
+    """Return the record of what role notify alone can see; ``id`` is the host, empty for the fleet."""
+    if spec.cause is None:
+        raise ValueError(f"{spec.name} has no cause of its own")
+    starts = format_time(starts_at)
+    fingerprint = digest(scope, id, spec.name)
+    incident_id = digest(scope, id, spec.name, starts)
     return AlertEvent(
         event_id=digest(fingerprint, incident_id, status, starts, reason),
         incident_id=incident_id,
         fingerprint=fingerprint,
-        dedup_key=digest("host", host_id, _CAUSE),
+        dedup_key=digest(scope, id, spec.cause),
         status=status,
-        rule=HOST_MISSING,
-        cause_class=_CAUSE,
-        severity=_SPEC.severity,
-        page=_SPEC.page,
+        rule=spec.name,
+        cause_class=spec.cause,
+        severity=spec.severity,
+        page=spec.page,
         history=False,
         reason=reason,
-        scope="host",
+        scope=scope,
         gpu_id=None,
-        host_id=host_id,
-        members=sorted(members),
+        host_id=id or None,
+        members=list(members),
         suppressed_by=None,
         model=None,
         serial=None,
@@ -174,17 +214,17 @@ def host_event(
         starts_at=starts,
         updated_at=format_time(at),
         ends_at=format_time(at) if status == "resolved" else None,
-        value=float(len(members)),
-        limit=None,
-        unit=_SPEC.unit,
-        worst=float(len(members)),
+        value=value,
+        limit=limit,
+        unit=spec.unit,
+        worst=worst,
         count=1,
         summary=summary,
-        action_code=_SPEC.action_code,
-        action_ladder=list(_SPEC.ladder),
-        action_text=_SPEC.action.text,
-        tenant_text=_SPEC.action.tenant_text(status),
-        trial=_SPEC.trial,
-        evidence=[{"kind": "missing_gpus", "gpu_ids": sorted(members)}],
-        runbook=_SPEC.runbook,
+        action_code=spec.action_code,
+        action_ladder=list(spec.ladder),
+        action_text=spec.action.text,
+        tenant_text=spec.action.tenant_text(status),
+        trial=spec.trial,
+        evidence=[evidence],
+        runbook=spec.runbook,
     )

@@ -138,7 +138,7 @@ class RuleSpec:
     reads: Reads | None = None
     moves: Moves | None = None
     wakes: int = ANYTHING
-    scope: Literal["gpu", "host"] = "gpu"
+    scope: Literal["gpu", "host", "fleet"] = "gpu"
     trial: bool = False
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from models.alerts import (
     grouping,
     host_rules,
     memory_rules,
+    pipeline,
     recovery,
     silence,
     thermal_rules,
@@ -29,6 +30,7 @@ SPECS: Final[tuple[RuleSpec, ...]] = (
     *xid_rules.SPECS,
     *host_rules.SPECS,
     *grouping.SPECS,
+    *pipeline.SPECS,
 )
 BY_NAME: Final[Mapping[str, RuleSpec]] = {spec.name: spec for spec in SPECS}
 if len(BY_NAME) != len(SPECS):

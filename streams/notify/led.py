@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
 import msgspec
+from aiokafka.errors import KafkaError
 
 from agents.notify.decisions import NotifyLogic
 from agents.notify.publisher import Receiver as Rule
@@ -16,7 +18,8 @@ from schemas.alert import AlertEvent
 from schemas.notification import Notification
 from schemas.operator_action import OperatorAction
 from schemas.status import GpuStatus
-from schemas.topics import ALERTS, NOTIFY_STATE, OPERATOR_ACTIONS, STATUS
+from schemas.topics import ALERTS, METRICS_RAW, NOTIFY_STATE, OPERATOR_ACTIONS, STATUS
+from streams.kafka.backlog import RoleBacklog
 from streams.leading.lease import Lease
 from streams.leading.port import Scope
 from streams.notify.outbox import Outbox
@@ -28,6 +31,7 @@ from streams.telemetry.registry import Telemetry
 log = logging.getLogger(__name__)
 
 SCOPE: Final = Scope("notify", elects=ALERTS, topics=(ALERTS, OPERATOR_ACTIONS, STATUS), state_topic=NOTIFY_STATE)
+_MEASURE_SECONDS: Final = 2.0
 _ALERT: Final = msgspec.json.Decoder(AlertEvent)
 _STATUS: Final = msgspec.json.Decoder(GpuStatus)
 _ACTION: Final = msgspec.json.Decoder(OperatorAction)
@@ -39,6 +43,7 @@ class NotifyLed:
     def __init__(
         self, settings: Settings, receivers: Sequence[Receiver], *, clock: Clock, telemetry: Telemetry
     ) -> None:
+        self._settings = settings
         self._clock = clock
         self._telemetry = telemetry
         self._logic = NotifyLogic(
@@ -107,4 +112,23 @@ class NotifyLed:
 
     def work(self, lease: Lease) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return the sending; what is under way when it is cancelled is sent again by the next leader."""
-        return {} if self._senders is None else {"send": self._senders.run(lease)}
+        works: dict[str, Coroutine[Any, Any, None]] = {"measure the lag of role score": self._measure()}
+        if self._senders is not None:
+            works["send"] = self._senders.run(lease)
+        return works
+
+    async def _measure(self) -> None:
+        """Look every few seconds how far role score is behind; a broker that is away tells nothing of it."""
+        backlog = RoleBacklog(self._settings, role="score", topic=METRICS_RAW)
+        try:
+            while True:
+                try:
+                    seconds = await backlog.seconds(self._clock.monotonic())
+                except KafkaError as error:
+                    log.debug("the lag of role score cannot be told: %r", error)
+                else:
+                    self._logic.lag(seconds)
+                    self._telemetry.lag_seconds.labels("score").set(seconds)
+                await asyncio.sleep(_MEASURE_SECONDS)
+        finally:
+            await backlog.close()

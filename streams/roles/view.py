@@ -75,7 +75,7 @@ def build(settings: Settings, telemetry: Telemetry | None = None, clock: Clock |
     source.keep(topics.ALERTS, source.topic(topics.ALERTS), _alert_taker(tables))
 
     lookups = Lookups(tables)
-    watch = BrokerWatch(app, clock, telemetry)
+    watch = BrokerWatch(app, settings, clock, telemetry)
     telemetry.add_collector(FleetCollector(lookups))
     app.task(watch.run)
     app.task(RebalanceWatch(app, clock, settings.session_timeout_seconds).run)

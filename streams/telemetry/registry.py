@@ -64,6 +64,12 @@ class Telemetry:
             ["topic", "partition"],
             registry=registry,
         )
+        self.lag_seconds = Gauge(
+            "gpu_health_lag_seconds",
+            "Age of the oldest message that the role has not read",
+            ["role"],
+            registry=registry,
+        )
         self.samples = Counter("gpu_health_samples", "Samples scored", registry=registry)
         self.late_samples = Counter(
             "gpu_health_late_samples", "Samples not newer than the GPU's last", registry=registry

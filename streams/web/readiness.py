@@ -11,6 +11,9 @@ from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager
 
 from agents.ports import Clock
+from schemas.topics import METRICS_RAW
+from streams.kafka.backlog import RoleBacklog
+from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
 from streams.web.routes import Readiness
 
@@ -21,10 +24,12 @@ BROKER_SEEN_WITHIN_SECONDS = 15.0
 
 
 class BrokerWatch:
-    """Asks the broker for the ends of the assigned partitions: proof that it answers, and the lag."""
+    """Asks the broker for the ends of the assigned partitions, and how far role score is: proof that it answers."""
 
-    def __init__(self, app: faust.App, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(self, app: faust.App, settings: Settings, clock: Clock, telemetry: Telemetry) -> None:
         self._app = app
+        self._score = RoleBacklog(settings, role="score", topic=METRICS_RAW)
+        self.score_lag_seconds: float | None = None
         self._clock = clock
         self._telemetry = telemetry
         self._seen_at: float | None = None
@@ -32,13 +37,16 @@ class BrokerWatch:
 
     async def run(self) -> None:
         """Probe until the app stops."""
-        while not self._app.should_stop:
-            try:
-                async with asyncio.timeout(_PROBE_EVERY_SECONDS):
-                    await self._probe()
-            except (KafkaError, TimeoutError) as exc:
-                logger.debug("the broker does not answer: %r", exc)
-            await self._app.sleep(_PROBE_EVERY_SECONDS)
+        try:
+            while not self._app.should_stop:
+                try:
+                    async with asyncio.timeout(_PROBE_EVERY_SECONDS):
+                        await self._probe()
+                except (KafkaError, TimeoutError) as exc:
+                    logger.debug("the broker does not answer: %r", exc)
+                await self._app.sleep(_PROBE_EVERY_SECONDS)
+        finally:
+            await self._score.close()
 
     def seen_ago_seconds(self) -> float | None:
         """Return the time since the broker's last answer, None before the first."""
@@ -63,18 +71,22 @@ class BrokerWatch:
             position = await consumer.position(tp)
             if end is not None and position is not None:
                 self._telemetry.set_lag(tp.topic, [(tp.partition, end - position)])
+        self.score_lag_seconds = await self._score.seconds(self._clock.monotonic())
+        self._telemetry.lag_seconds.labels("score").set(self.score_lag_seconds)
 
 
 def readiness(app: faust.App, watch: BrokerWatch) -> Readiness:
     """Return whether the worker may be asked, and why not."""
     whole = watch.tables_whole()
     ago = watch.seen_ago_seconds()
+    lag = watch.score_lag_seconds
     seen = ago is not None and ago <= BROKER_SEEN_WITHIN_SECONDS
     return Readiness(
         ready=whole and seen,
         detail={
             "tables_restored": whole,
             "broker_seen_seconds_ago": None if ago is None else round(ago, 1),
+            "score_lag_seconds": None if lag is None else round(lag, 1),
             "rebalancing": bool(app.rebalancing),
         },
     )

@@ -2,12 +2,13 @@
 // Names, labels and summaries come from the fleet: text goes in by textContent alone, never as markup.
 
 const REFRESH_MILLISECONDS = 3000;
+const BEHIND_SECONDS = 20;
 const SHOWN_GPUS = 500;
 const SHOWN_ALERTS = 200;
 const CLASSES = new Set(["critical", "error", "warning", "info", "poor", "degraded", "fair", "missing", "number"]);
 
 // What the page shows now; sort.column is a position in SORT_KEYS, null: as the server sorts, worst first.
-const state = { gpus: [], count: 0, sort: { column: null, descending: false }, troubles: { gpus: "", alerts: "" } };
+const state = { gpus: [], count: 0, sort: { column: null, descending: false }, troubles: { gpus: "", alerts: "", score: "" } };
 
 function cell(text, kind, act) {
   const element = document.createElement("td");
@@ -200,8 +201,16 @@ function listen() {
   });
 }
 
+// What role score has not read yet is on no status: without this a role that stands still looks like calm.
+async function askLag() {
+  const found = await (await fetch("/readyz")).json();
+  const lag = found.score_lag_seconds;
+  trouble("score", lag >= BEHIND_SECONDS ? "role score is " + Math.round(lag) + " s behind: what is shown is old" : "");
+}
+
 async function refresh() {
   try {
+    await askLag();
     const fleet = await get("/gpus/?sort=worst&limit=" + SHOWN_GPUS);
     state.gpus = fleet.gpus;
     state.count = fleet.count;
