@@ -248,6 +248,7 @@ class ScorePartition:
                     )
                 ]
                 if records:
+                    state.steady = None  # the advice is decided on the alerts that are open
                     self._dirty[gpu_id] = state
                     self._publish(gpu_id, records)
                     self._publish_status(state)

@@ -115,8 +115,10 @@ def step(
         held = state.steady
         if changed or not taken or held is None or not held.holds(state, bundle):
             judged = _judge(state, bundle, asset_of, taken)
-    for event in rules.evaluate(state, sample, state.scores, state.risk, rule_settings, occurrences, taken=taken):
-        records.append(Record(ALERTS, event))
+    events = rules.evaluate(state, sample, state.scores, state.risk, rule_settings, occurrences, taken=taken)
+    records.extend(Record(ALERTS, event) for event in events)
+    if judged is None and state.samples > 0 and any(record.topic == ALERTS for record in records):
+        judged = _judge(state, bundle, asset_of, taken)  # the advice is decided on the alerts that are open
     if judged is not None:
         _publish(state, bundle, judged, records)
         tried = state.steady is not None or state.hour.samples % steady.TRY_SAMPLES == 0

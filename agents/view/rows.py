@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from math import inf
 from sys import intern
 from typing import Any
 
@@ -79,7 +80,7 @@ class AdviceRow(msgspec.Struct, frozen=True):
 
     gpu_id: str
     action: str
-    margin_usd: float
+    margin_usd: float | None
 
 
 def by_id(row: StatusRow) -> tuple[str]:
@@ -107,8 +108,8 @@ def riskiest_first(row: StatusRow) -> tuple[float, int, str]:
 
 
 def largest_margin_first(row: AdviceRow) -> tuple[float, str]:
-    """Sort key of advice."""
-    return (-row.margin_usd, row.gpu_id)
+    """Sort key of advice; what has no price comes last."""
+    return (inf if row.margin_usd is None else -row.margin_usd, row.gpu_id)
 
 
 def loudest_first(row: AlertRow) -> tuple[bool, int, str]:

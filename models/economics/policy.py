@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from models.economics.prices import Prices, is_slice
-from models.economics.situation import Found, situation
+from models.economics.situation import Found, replacement_due, situation
 from models.economics.value import HIGHEST_PROBABILITY, Situation, Values, value
 from models.gpu import published
 from models.gpu.state import GpuState
@@ -44,8 +44,6 @@ class RiskLike(Protocol):
     def probability_30d(self) -> float: ...
     @property
     def fleet_probability_30d(self) -> float: ...
-    @property
-    def replace_class(self) -> bool: ...
 
 
 def advise(
@@ -59,7 +57,8 @@ def advise(
     if is_slice(state.labels.get("model", "")):
         return None
     last = state.published.advice
-    if last is not None and not should_decide(last, scores, risk, prices, asset, state.time):
+    due = replacement_due(state)
+    if last is not None and not should_decide(last, scores, risk, prices, asset, state.time, due):
         return None
     previous = last.action if last else None
     found = situation(state, risk, prices, asset)
@@ -69,7 +68,7 @@ def advise(
         at=state.time,
         band=_decile(scores.overall),
         level=risk.level,
-        replace_class=risk.replace_class,
+        replace_class=due,
         probability=risk.probability_30d,
         prices=prices.version,
         warranty=asset.warranty_expiry if asset else None,
@@ -79,13 +78,19 @@ def advise(
 
 
 def should_decide(
-    last: published.Advice, scores: ScoresLike, risk: RiskLike, prices: Prices, asset: Asset | None, time: float
+    last: published.Advice,
+    scores: ScoresLike,
+    risk: RiskLike,
+    prices: Prices,
+    asset: Asset | None,
+    time: float,
+    replacement: bool,
 ) -> bool:
     """Tell whether anything that the advice depends on has moved, or a day of event time has passed."""
     before, now = last.probability, risk.probability_30d
     return (
         last.level != risk.level
-        or last.replace_class != risk.replace_class
+        or last.replace_class != replacement
         or now > before * MOVED_RATIO
         or before > now * MOVED_RATIO
         or time - last.at >= REVIEW_SECONDS
@@ -178,6 +183,11 @@ def decide(
     others = max(worth[other] for other in ACTIONS if other != action)
     overall = scores.overall
     health = whole(overall)
+    known = found.model_known
+
+    def money(usd: float) -> float | None:
+        return round(usd, 2) if known else None  # the default class's price is nobody's
+
     claim = of.drained and of.warranty_months > 0.0 and action == "DECOMMISSION"
     return Recommendation(
         event_id=digest("advice", state.gpu_id, state.time, action, prices.version),
@@ -187,20 +197,20 @@ def decide(
         decided_at=format_time(state.time),
         policy=POLICY,
         action=action,
-        expected_value_usd={name: round(usd, 2) for name, usd in worth.items()},
-        margin_usd=round(worth[action] - others, 2),
-        break_even_probability=break_even_probability(of),
+        expected_value_usd={name: round(usd, 2) for name, usd in worth.items()} if known else None,
+        margin_usd=money(worth[action] - others),
+        break_even_probability=break_even_probability(of) if known else None,
         previous_action=previous,
         reasons=_reasons(found, action, values, claim),
         assumptions_version=prices.version,
         health_score=health,
         risk_score=risk.risk_score,
         failure_probability_30d=risk.probability_30d,
-        residual_value_usd=round(values.residual, 2),
-        monthly_revenue_usd=round(values.monthly_revenue, 2),
-        monthly_cost_usd=round(values.monthly_cost, 2),
-        monthly_profit_usd=round(values.monthly_profit, 2),
-        npv_keep_12m_usd=round(values.cash_flow, 2),
+        residual_value_usd=money(values.residual),
+        monthly_revenue_usd=money(values.monthly_revenue),
+        monthly_cost_usd=money(values.monthly_cost),
+        monthly_profit_usd=money(values.monthly_profit),
+        npv_keep_12m_usd=money(values.cash_flow),
         horizon_months=of.assumptions.horizon_months,
         confidence=_confidence(found, action),
         warranty_claim=claim,

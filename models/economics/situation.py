@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, Protocol
 
+from models.alerts.operator_actions import LADDERS
+from models.alerts.xid import LOST_CODE
 from models.economics.prices import Prices
 from models.economics.value import MONTH_SECONDS, Situation
 from models.gpu.columns import HOUR_SECONDS, LOADED, OBSERVED, POWER, UTIL
@@ -13,6 +15,9 @@ from schemas.times import parse_time
 
 # Where power is not measured: a share of the board's power.
 ASSUMED_POWER_RATIO: Final = 0.6
+# A restart of the node, then a power cycle, which are not done within minutes.
+_REMEDIES: Final = 1 + LADDERS["restart_node"].index("replace")
+_REMEDIED_SECONDS: Final = 86_400.0
 
 
 class Hazard(Protocol):
@@ -22,8 +27,6 @@ class Hazard(Protocol):
     def probability_30d(self) -> float: ...
     @property
     def fleet_probability_30d(self) -> float: ...
-    @property
-    def replace_class(self) -> bool: ...
 
 
 class Found(NamedTuple):
@@ -60,13 +63,25 @@ def situation(state: GpuState, risk: Hazard, prices: Prices, asset: Asset | None
             occupied_ratio=ratio,
             power_watts=watts,
             warranty_months=months,
-            drained=risk.replace_class,
+            drained=replacement_due(state),
         ),
         model,
         known,
         measured,
         reasons,
     )
+
+
+def replacement_due(state: GpuState) -> bool:
+    """Whether the GPU itself is to be replaced: by what its alerts say to do first, or because it was lost again.
+
+    The first remedies of a lost GPU are a restart of its node and a power cycle (the ladder of ``gpu_lost``): only
+    what comes back after both is the GPU's own.
+    """
+    if any(alert.open and not alert.trial and alert.action.code == "replace" for alert in state.alerts.values()):
+        return True
+    lost = state.evidence.get(f"xid:{LOST_CODE}")
+    return lost is not None and lost.count > _REMEDIES and lost.last_at - lost.first_at >= _REMEDIED_SECONDS
 
 
 def occupied_ratio(state: GpuState, prices: Prices) -> tuple[float, bool]:

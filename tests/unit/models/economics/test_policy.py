@@ -8,10 +8,13 @@ from math import isfinite, nan
 import msgspec
 import pytest
 
+from models.alerts.rules_file import load_rules
+from models.alerts.specs import BY_NAME
+from models.alerts.transitions import fire
 from models.economics import policy
 from models.economics.policy import advise, choose, guide_action, should_decide
 from models.economics.prices import load_prices
-from models.economics.situation import situation, warranty_months
+from models.economics.situation import replacement_due, situation, warranty_months
 from models.risk.serving import assess
 from schemas.recommendation import Recommendation
 from schemas.side_input import Asset
@@ -35,6 +38,14 @@ def worked(hours: float = 30.0) -> Gpu:
     return gpu
 
 
+def fails(gpu: Gpu) -> None:
+    """Row remapping fails: the alert says to replace the GPU."""
+    gpu.run(60.0, row_remap_failed=1.0)
+    alert = BY_NAME["row_remap_failed"].draft(gpu.now, load_rules(), value=1.0, limit=0.0)
+    gpu.state.alerts[alert.key] = alert
+    fire(gpu.state, alert, gpu.now)
+
+
 def test_healthy_h100_is_kept_where_the_guide_sells() -> None:
     gpu = worked()
     said = advise(gpu.state, Scores(), gpu.risk, PRICES, None)
@@ -42,10 +53,14 @@ def test_healthy_h100_is_kept_where_the_guide_sells() -> None:
     assert msgspec.json.decode(msgspec.json.encode(said), type=Recommendation) == said
     assert (said.action, said.guide_action, said.policy) == ("KEEP", "SELL", "expected_value")
     assert (said.previous_action, said.health_score, said.risk_score) == (None, 96, 0)
+    assert said.margin_usd is not None
     assert said.margin_usd > 0.0
     assert said.break_even_probability is not None
     assert said.failure_probability_30d < said.break_even_probability < 1.0
+    assert said.monthly_revenue_usd is not None
+    assert said.monthly_cost_usd is not None
     assert said.monthly_profit_usd == pytest.approx(said.monthly_revenue_usd - said.monthly_cost_usd, abs=0.02)
+    assert said.expected_value_usd is not None
     assert set(said.expected_value_usd) == {"KEEP", "SELL", "DECOMMISSION"}
     assert said.warranty_claim is False
 
@@ -62,7 +77,7 @@ def test_said_on_a_change_of_action_only() -> None:
     gpu.state.evidence_dirty = False
     assert advise(gpu.state, scores, gpu.risk, PRICES, None) is None
     assert gpu.state.evidence_dirty is True  # reviewed after a day, the same action
-    gpu.run(10.0, row_remap_failed=1.0)
+    fails(gpu)
     said = advise(gpu.state, scores, gpu.risk, PRICES, None)
     assert said is not None
     assert (said.action, said.previous_action) == ("DECOMMISSION", "KEEP")
@@ -76,16 +91,39 @@ def test_failed_memory_leaves_keep_by_the_numbers(flag: str) -> None:
     said = advise(gpu.state, Scores(20.0), gpu.risk, PRICES, None)
     assert said is not None
     assert said.action in ("SELL", "DECOMMISSION")
+    assert said.expected_value_usd is not None
     assert said.expected_value_usd["KEEP"] < said.expected_value_usd[said.action]
 
 
 def test_failed_within_warranty_is_claimed() -> None:
     gpu = worked(3.0)
-    gpu.run(60.0, row_remap_failed=1.0)
+    fails(gpu)
     asset = Asset(gpu_id="GPU-1", warranty_expiry="2028-01-01")
     said = advise(gpu.state, Scores(20.0), gpu.risk, PRICES, asset)
     assert said is not None
     assert (said.action, said.warranty_claim) == ("DECOMMISSION", True)
+
+
+def test_a_lost_gpu_is_not_given_up_before_its_remedies_were_tried() -> None:
+    """The alert says to restart the node, then to power cycle it: the advice must not say to scrap the GPU."""
+    gpu = worked(3.0)
+    for losses in (1, 2):
+        gpu.state.note("xid:79", gpu.now, history=False)
+        gpu.run(15 * HOUR, step=300.0)
+        assert not replacement_due(gpu.state), losses
+    gpu.state.note("xid:79", gpu.now, history=False)
+    assert replacement_due(gpu.state)
+    said = advise(gpu.state, Scores(39.0), gpu.risk, PRICES, None)
+    assert said is not None
+    assert said.action == "DECOMMISSION"
+
+
+def test_many_lines_of_one_loss_are_no_losses_after_remedies() -> None:
+    gpu = worked(3.0)
+    for _ in range(9):
+        gpu.state.note("xid:79", gpu.now, history=False)
+        gpu.run(300.0, step=60.0)
+    assert not replacement_due(gpu.state)
 
 
 def test_unknown_model_is_valued_as_the_default_with_low_confidence() -> None:
@@ -94,6 +132,19 @@ def test_unknown_model_is_valued_as_the_default_with_low_confidence() -> None:
     said = advise(gpu.state, Scores(), gpu.risk, PRICES, None)
     assert said is not None
     assert (said.model, said.confidence) == (None, "low")
+    assert {
+        name: value for name, value in msgspec.to_builtins(said).items() if name.endswith("_usd")
+    } == dict.fromkeys(
+        (
+            "expected_value_usd",
+            "margin_usd",
+            "residual_value_usd",
+            "monthly_revenue_usd",
+            "monthly_cost_usd",
+            "monthly_profit_usd",
+            "npv_keep_12m_usd",
+        )
+    )
     assert any(reason.startswith("model_unknown") for reason in said.reasons)
 
 
@@ -143,16 +194,14 @@ def test_should_decide_on_each_thing_that_moves() -> None:
     advise(gpu.state, scores, risk, PRICES, None)
     last = gpu.state.published.advice
     assert last is not None
-    assert not should_decide(last, scores, risk, PRICES, None, gpu.now)
-    assert should_decide(last, scores, risk, PRICES, None, gpu.now + 24 * HOUR)
-    assert should_decide(last, Scores(69.0), risk, PRICES, None, gpu.now)
-    assert should_decide(last, Scores(nan), risk, PRICES, None, gpu.now)
-    assert should_decide(last, scores, risk, msgspec.structs.replace(PRICES, version=2), None, gpu.now)
+    assert not should_decide(last, scores, risk, PRICES, None, gpu.now, False)
+    assert should_decide(last, scores, risk, PRICES, None, gpu.now + 24 * HOUR, False)
+    assert should_decide(last, Scores(69.0), risk, PRICES, None, gpu.now, False)
+    assert should_decide(last, Scores(nan), risk, PRICES, None, gpu.now, False)
+    assert should_decide(last, scores, risk, msgspec.structs.replace(PRICES, version=2), None, gpu.now, False)
     asset = Asset(gpu_id="GPU-1", warranty_expiry="2027-01-01")
-    assert should_decide(last, scores, risk, PRICES, asset, gpu.now)
-    gpu.note("lost")
-    gpu.run(10.0)
-    assert should_decide(last, scores, risk, PRICES, None, gpu.now)
+    assert should_decide(last, scores, risk, PRICES, asset, gpu.now, False)
+    assert should_decide(last, scores, risk, PRICES, None, gpu.now, True)
 
 
 def test_all_figures_are_finite_for_a_first_bare_sample() -> None:
