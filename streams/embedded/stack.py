@@ -12,6 +12,7 @@ from types import TracebackType
 from pydantic import SecretStr
 
 from streams.embedded.data_dir_lock import DataDirLock
+from streams.embedded.data_folder import claim
 from streams.embedded.kafka import EmbeddedKafka
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.run_file import RunState, remove_run, supervisor_identity, without_password, write_run
@@ -55,6 +56,8 @@ class Stack:
         self._exit.callback(remove_run, self.settings.data_dir)
         self._exit.push_async_callback(self._stop_all)
         try:
+            if self._broker_embedded:
+                claim(self.settings.data_dir, "simulated" if self._simulated else "real")
             async with asyncio.TaskGroup() as starts:
                 if self._broker_embedded:
                     starts.create_task(self._start_broker())
