@@ -25,6 +25,16 @@ class SideInput(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: int = 1
 
 
+class Replaced(msgspec.Struct, frozen=True, kw_only=True):
+    """Another GPU reports from the address of a GPU that fell silent; ``at``: append time of its status."""
+
+    gpu_id: str
+    by_gpu_id: str
+    host_id: str
+    pci_bus_id: str
+    at: str
+
+
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """What the owner knows of a GPU; the key is its UUID where known."""
 

@@ -70,8 +70,11 @@ class Settings(BaseSettings):
     )
     web_url: str = Field(default="", description="Address that people use, for links in pages; empty: host:port")
 
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address of /metrics of roles without a page; in a container 0.0.0.0"
+    )
     metrics_port: int = Field(
-        default=0, ge=0, le=65535, description="Port of /metrics on the loopback of roles without a page; 0: none"
+        default=0, ge=0, le=65535, description="Port of /metrics of roles without a page; 0: none"
     )
     restarts: int = Field(default=0, ge=0, description="How often this role was started again; set by `up`")
 

@@ -17,6 +17,7 @@ from agents.notify.hosts import Hosts
 from agents.notify.incidents import Gravity, Incident, Member, Why, gravity
 from agents.notify.missing import MissingGpus
 from agents.notify.pipeline import Pipeline
+from agents.notify.places import Places
 from agents.notify.publisher import Decided, Publisher, Receiver
 from agents.notify.withholding import LOOK_AGAIN_SECONDS, Withholding, is_old
 from agents.ports import Output
@@ -27,7 +28,7 @@ from schemas.alert import AlertEvent
 from schemas.operator_action import OperatorAction
 from schemas.raw import HOST_PREFIX
 from schemas.status import GpuStatus
-from schemas.times import format_time
+from schemas.times import format_time, parse_time
 from schemas.topics import ALERTS
 
 REPEAT_SECONDS: Final = 4 * 3600.0
@@ -57,6 +58,7 @@ class NotifyLogic:
         self._faults = Faults(self._incidents)
         self._withholding = Withholding()
         self._missing = MissingGpus()
+        self._places = Places()
         self._causes: dict[str, HostCause] = {}
         self._arrived: list[AlertEvent | str] = []
         self._looks: dict[str, float] = {}
@@ -76,6 +78,7 @@ class NotifyLogic:
             for member in incident.members.values():
                 self._faults.note(member.event)
                 self._missing.note(member.event, member.noted_at)
+                self._publish_all(self._places.missing(member.event))
         elif kind == _HOST:
             self._hosts.restore(value)
         elif kind == Pipeline.KEY:
@@ -100,6 +103,7 @@ class NotifyLogic:
         """Take a GPU's or a host's latest status."""
         self._hosts.seen(status)
         self._withholding.seen(status)
+        self._publish_all(self._places.seen(status))
 
     def forgotten(self, gpu_id: str) -> None:
         """Take a tombstone of gpu-status: what is open of this GPU is over."""
@@ -133,7 +137,7 @@ class NotifyLogic:
             if isinstance(one, str):
                 self._remove(one)
             elif one.status == "resolved":
-                self._resolve(one, Why.RESOLVED)
+                self._resolve(one, Why.REPLACED if one.reason == Why.REPLACED else Why.RESOLVED)
             else:
                 self._fire(one)
         self._fresh = False
@@ -164,9 +168,17 @@ class NotifyLogic:
         if event.rule == "exporter_down" and event.host_id:
             self._hosts.exporter(event.host_id, up=False)
         self._missing.note(event, noted_at)
+        self._publish_all(self._places.missing(event))
         self._assess(incident, event)
 
+    def _publish_all(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            self._publisher.publish(output)
+
     def _resolve(self, event: AlertEvent, why: Why) -> None:
+        self._places.missing(event)
+        if event.gpu_id is not None and event.reason in (Why.REMOVED, Why.REPLACED):
+            self._hosts.left(event.gpu_id, parse_time(event.updated_at))
         if event.rule == "exporter_down" and event.host_id:
             self._hosts.exporter(event.host_id, up=True)
         incident = self._incidents.get(event.incident_id)

@@ -29,10 +29,15 @@ _SAVE_SECONDS: Final = 3600.0
 
 
 class Host(msgspec.Struct, kw_only=True):
-    """One host; ``lost_since`` is the clock at which its loss was noticed, ``event`` the alert that fires."""
+    """One host.
+
+    ``left`` has the GPUs that left it and when (epoch s), ``lost_since`` is the clock at which its loss was noticed,
+    ``event`` the alert that fires.
+    """
 
     host_id: str
     gpus: dict[str, float] = {}
+    left: dict[str, float] = {}
     heartbeat_at: float | None = None
     heartbeat_interval_seconds: float = 10.0
     exporter_up: bool | None = None
@@ -99,6 +104,10 @@ class Hosts:
         if not status.host_id:
             return
         host = self._host(status.host_id)
+        if (left := host.left.get(status.gpu_id)) is not None:
+            if appended <= left:
+                return  # how it was before it left
+            del host.left[status.gpu_id]
         if status.gpu_id not in host.gpus or appended - host.saved_at > _SAVE_SECONDS:
             host.saved_at = appended
             self._dirty[host.host_id] = None
@@ -126,6 +135,14 @@ class Hosts:
         if not host.gpus and host.event is None:
             del self._hosts[host.host_id]
         self._dirty[host.host_id] = None
+
+    def left(self, gpu_id: str, at: float) -> None:
+        """A GPU has left its host, whose silence it tells nothing of; older than ``at`` is what it was before."""
+        host = self._hosts.get(self._host_of.pop(gpu_id, ""))
+        if host is not None:
+            host.gpus.pop(gpu_id, None)
+            host.left[gpu_id] = at
+            self._dirty[host.host_id] = None
 
     def lost(self) -> list[str]:
         """Return the hosts that are taken to be lost."""

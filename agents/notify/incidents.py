@@ -24,6 +24,7 @@ class Why(StrEnum):
     REPEAT_INTERVAL = "repeat_interval"
     RESOLVED = "resolved"
     REMOVED = "removed"
+    REPLACED = "replaced"
     MEMBER_RESOLVED = "member_resolved"
     JOINED_INCIDENT = "joined_incident"
     JOINED_FAULT = "joined_fault"

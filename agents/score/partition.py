@@ -15,6 +15,7 @@ from agents.score import step as score
 from agents.score.bundles import Bundles
 from agents.score.dead_letters import DeadLetters
 from agents.score.deadlines import Deadlines
+from agents.score.departures import departure_of
 from agents.score.options import Counts, ScoreOptions
 from agents.score.records import Record
 from agents.score.state_records import EVIDENCE, HOT, WINDOW, key_of, new_state, split_key, unpack
@@ -69,6 +70,8 @@ class ScorePartition:
         self._history_until = -inf
         self._next_forget = -inf
         self._silence_from = -inf
+        self._inputs = inputs
+        self._departures_of = -1
 
     # -- restore -------------------------------------------------------------------------------------------
 
@@ -124,6 +127,7 @@ class ScorePartition:
         self.counts.messages += len(chunk.values)
         if times_ms:
             self.clock = max(self.clock, max(times_ms) / 1000.0)
+        self._note_departures()
         bundle: Bundle | None = None  # inputs do not change within a chunk
         for index, value in enumerate(chunk.values):
             append_time = times_ms[index] / 1000.0
@@ -192,7 +196,9 @@ class ScorePartition:
             return None
         if len(self.states) >= self._options.max_gpus:
             raise InvalidMessage(Reason.TOO_MANY_GPUS, f"{len(self.states)} gpu_ids are known, the limit is reached")
-        return new_state(gpu_id, host_id)
+        state = new_state(gpu_id, host_id)
+        state.departure = departure_of(self._inputs, gpu_id, self.clock)
+        return state
 
     def _dead_letter(self, error: InvalidMessage, chunk: Chunk, index: int) -> None:
         self.counts.dead[error.reason] += 1
@@ -232,10 +238,12 @@ class ScorePartition:
         """The partition's clock reached ``clock``: deadlines up to it fall due."""
         self.clock = max(self.clock, clock)
         self._add(self._letters.suppressed(clock))
+        self._note_departures()
         for gpu_id in self._deadlines.due(clock):
             state = self.states.get(gpu_id)
             if state is None:
                 continue
+            state.departure = departure_of(self._inputs, gpu_id, clock)  # a removal foretold may have come
             if self._deadline(state) <= clock:
                 records = [
                     Record(ALERTS, event)
@@ -248,14 +256,33 @@ class ScorePartition:
                     )
                 ]
                 if records:
-                    state.steady = None  # the advice is decided on the alerts that are open
-                    self._dirty[gpu_id] = state
-                    self._publish(gpu_id, records)
-                    self._publish_status(state)
+                    self._publish_unasked(state, records)
             self._watch(gpu_id, state)
         if clock >= self._next_forget:
             self._next_forget = clock + _FORGET_CHECK_SECONDS
+            self._departures_of = -1  # a removal foretold may have come
             self._forget(clock)
+
+    def _publish_unasked(self, state: GpuState, records: list[Record]) -> None:
+        """Publish what no sample brought."""
+        state.steady = None  # the advice is decided on the alerts that are open
+        self._dirty[state.gpu_id] = state
+        self._publish(state.gpu_id, records)
+        self._publish_status(state)
+
+    def _note_departures(self) -> None:
+        """Look who has left where any side input is new; what is open of those that are silent already ends."""
+        generation = self._inputs.generation()
+        if generation == self._departures_of:
+            return
+        self._departures_of = generation
+        for gpu_id, state in self.states.items():
+            state.departure = left = departure_of(self._inputs, gpu_id, self.clock)
+            missing = state.alerts.get("gpu_missing")
+            if left is None or missing is None or not left.explains(state.append_time):
+                continue
+            self._publish_unasked(state, [Record(ALERTS, event) for event in lifecycle.leave(state, left)])
+            self._watch(gpu_id, state)
 
     def _forget(self, clock: float) -> None:
         silent = [gpu_id for gpu_id, state in self.states.items() if state.append_time < clock - FORGET_SECONDS]

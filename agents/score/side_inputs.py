@@ -18,7 +18,8 @@ from models.economics.prices import decode_prices, load_prices
 from models.health.load_model import LoadModels
 from models.health.profile import decode_profile, load_profile
 from models.risk.online import RiskModel, check, decode_model, prior_model
-from schemas.side_input import Asset
+from schemas.side_input import Asset, Replaced
+from schemas.times import parse_time
 from schemas.user_file import read_json
 
 # The id under which what holds for the whole fleet is published.
@@ -58,6 +59,12 @@ class SideInputKind:
         return None if self.default is None else self.default()
 
 
+def _decode_replaced(value: bytes) -> Replaced:
+    replaced = msgspec.json.decode(value, type=Replaced)
+    parse_time(replaced.at)
+    return replaced
+
+
 def _read_model(path: Path) -> RiskModel:
     return check(read_json(path, RiskModel, "risk model"))
 
@@ -77,5 +84,6 @@ LOAD_MODEL: Final = SideInputKind(
     read=lambda path: read_json(path, LoadModels, "load model"),
 )
 ASSET: Final = SideInputKind("asset", msgspec.json.Decoder(Asset).decode)
+REPLACED: Final = SideInputKind("replaced", _decode_replaced)
 
-KINDS: Final[tuple[SideInputKind, ...]] = (PROFILE, RULES, PRICES, RISK_MODEL, LOAD_MODEL, ASSET)
+KINDS: Final[tuple[SideInputKind, ...]] = (PROFILE, RULES, PRICES, RISK_MODEL, LOAD_MODEL, ASSET, REPLACED)

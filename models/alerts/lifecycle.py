@@ -22,6 +22,7 @@ from models.alerts.rule_spec import Look, Reading, RuleSpec
 from models.alerts.rules_settings import Rules
 from models.alerts.silence import missing_alert, silence_deadline, silence_limit_seconds, watched
 from models.alerts.transitions import CLEARED, fire, resolve, strengthen
+from models.gpu.departure import Departure
 from models.gpu.state import GpuState
 from schemas.alert import AlertEvent
 from schemas.times import format_time
@@ -67,6 +68,8 @@ def due(
     observed = state.time + limit
     if clock >= missing_at:
         _end_phases(state, observed, observed, events)
+        if state.departure is not None and state.departure.explains(state.append_time):
+            return [*events, *leave(state, state.departure)]
         events.append(_fire_missing(state, limit, rules))
         _end_waits(state, clock, events)
         gap = False
@@ -101,6 +104,18 @@ def _fire_missing(state: GpuState, limit: float, rules: Rules) -> AlertEvent:
     alert = missing_alert(state, limit, rules)
     state.alerts[alert.key] = alert
     return fire(state, alert, state.time + limit, incident=(alert.rule, format_time(state.time)))
+
+
+def leave(state: GpuState, departure: Departure) -> Sequence[AlertEvent]:
+    """End all that is open of a GPU that has left: nothing of it will be heard again."""
+    events: list[AlertEvent] = []
+    for alert in list(state.alerts.values()):
+        if alert.open:
+            events.append(resolve(state, alert, departure.at, departure.reason))
+        else:
+            del state.alerts[alert.key]
+            state.evidence_dirty = True
+    return events
 
 
 def next_deadline(state: GpuState, rules: Rules, silence_from: float = -inf) -> float:

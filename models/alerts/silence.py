@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from models.alerts.alert_state import AlertState
@@ -33,8 +34,13 @@ def watched(state: GpuState) -> bool:
 
 
 def silence_deadline(state: GpuState, limit: float, silence_from: float) -> float:
-    """Return the append time (epoch s) at which the GPU is missing if nothing comes."""
+    """Return the append time (epoch s) at which the GPU is missing if nothing comes.
+
+    inf: it has left, and nothing of it is open that would end then.
+    """
     since = state.append_time if state.append_time > silence_from else silence_from
+    if state.departure is not None and not state.alerts and state.departure.explains(state.append_time):
+        return inf
     return since + limit + APPEND_TICK_SECONDS
 
 
@@ -69,7 +75,7 @@ GPU_MISSING: Final = RuleSpec(
     summary="No telemetry for more than {limit:g} s",
     unit="seconds",
     fires="silence: more than max({silence_least_seconds:g} s, {silence_intervals:g} intervals)",
-    clears="at the next sample",
+    clears="at the next sample; `removed_at` has come; another GPU reports from its address",
     moves=_seen_again,
     wakes=NOTHING,
 )

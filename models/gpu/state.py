@@ -23,6 +23,7 @@ from models.gpu.columns import (
     Buckets,
 )
 from models.gpu.counters import Counters
+from models.gpu.departure import Departure
 from models.gpu.evidence import Evidence
 from models.gpu.gaps import DEFAULT_INTERVAL_SECONDS, weight_and_gap
 from models.gpu.hour import LOADED_RATIO, ClosedHour, OpenHour
@@ -147,6 +148,7 @@ class GpuState:
         "append_time",
         "brake_seconds",
         "counters",
+        "departure",
         "digests",
         "energy_time",
         "evidence",
@@ -237,6 +239,7 @@ class GpuState:
         self.steady: Steady | None = None
         self.shown: Scores | None = None
         self.host_facts: dict[str, float] = {}
+        self.departure: Departure | None = None
 
     # -- the step of a sample ------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ async def _tables(connection: Connection, part: Part) -> Finding:
             evidence="transaction_read_only is on: a standby, or a primary that was told so",
             repair=f"name the primary in GPU_HEALTH_{part.upper()}_DSN, or all hosts: postgresql://user@a:5432,b:5432/db",
         )
-    version = ".".join(str(number) for number in connection.get_server_version()[:2])
+    version = connection.get_settings().server_version.split()[0]
     known: dict[str, str] = {}
     if await sql.table_exists(connection):
         known = {row["file"]: row["checksum"] async for row in sql.applied(connection, part=part)}

@@ -1,4 +1,4 @@
-"""Side inputs from files, for a replay without a broker."""
+"""Side inputs from files, and those that roles publish, for a replay without a broker."""
 
 from __future__ import annotations
 
@@ -6,8 +6,35 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from agents.ports import Inputs, Output
 from agents.score.side_inputs import DEFAULT_ID, KINDS
 from schemas.user_file import UserFileError
+from streams.inputs.files import decoders
+from streams.inputs.reading import InputsTable
+
+
+class LearnedInputs:
+    """What roles publish to gpu-inputs during a replay, before what ``packaged`` has."""
+
+    def __init__(self, packaged: Inputs) -> None:
+        self._packaged = packaged
+        self._learned = InputsTable(decoders())
+
+    def take(self, output: Output) -> None:
+        """Take one record for gpu-inputs."""
+        self._learned.take(output.key, output.value)
+
+    def newest(self, kind: str, id: str, event_time: float) -> tuple[int, Any] | None:
+        """Return what was learned of ``id``, else what is packaged."""
+        return self._learned.newest(kind, id, event_time) or self._packaged.newest(kind, id, event_time)
+
+    def generation(self) -> int:
+        """Return a number that grows with each record taken."""
+        return self._packaged.generation() + self._learned.generation()
+
+    def next_change(self, event_time: float) -> float:
+        """Return the earliest time of effect later than ``event_time``."""
+        return min(self._packaged.next_change(event_time), self._learned.next_change(event_time))
 
 
 class FileInputs:

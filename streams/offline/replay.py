@@ -19,7 +19,8 @@ from agents.score.partition import ScorePartition
 from schemas.errors import InvalidMessage
 from schemas.raw import decode
 from schemas.times import parse_time
-from schemas.topics import STATUS
+from schemas.topics import INPUTS, STATUS
+from streams.offline.inputs import LearnedInputs
 
 _DRAIN_EVERY = 500
 # The longest that an XID waits for others of its fault (containment) before it is told.
@@ -38,7 +39,8 @@ class OfflineReplay:
     """
 
     def __init__(self, inputs: Inputs | None = None, *, statuses: bool = False) -> None:
-        self.partition = ScorePartition(0, lambda key: 0, inputs or NoInputs(), ScoreOptions(offline=True))
+        self._inputs = LearnedInputs(inputs or NoInputs())
+        self.partition = ScorePartition(0, lambda key: 0, self._inputs, ScoreOptions(offline=True))
         self.partition.restored({}, fresh=False)
         self._statuses = statuses
         self._notify = OfflineNotify()
@@ -89,7 +91,9 @@ class OfflineReplay:
         outputs = self.partition.drain().outputs
         told = list(self._notify.feed(outputs))
         for output in [*outputs, *told]:
-            if self._statuses or output.topic != STATUS:
+            if output.topic == INPUTS:
+                self._inputs.take(output)
+            elif self._statuses or output.topic != STATUS:
                 yield output
 
 

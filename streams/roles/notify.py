@@ -34,5 +34,5 @@ def build(settings: Settings, telemetry: Telemetry | None = None, clock: Clock |
 
     Leadership(app, settings, SCOPE, led, clock=clock, telemetry=telemetry).attach()
     # An instance serves as well as a class.
-    app.service(cast(Any, MetricsServer(telemetry, settings.metrics_port)))
+    app.service(cast(Any, MetricsServer(telemetry, settings.metrics_host, settings.metrics_port)))
     return app

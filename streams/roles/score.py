@@ -60,7 +60,7 @@ def assemble(
     )
     owned.attach()
     # An instance serves as well as a class.
-    app.service(cast(Any, MetricsServer(telemetry, settings.metrics_port)))
+    app.service(cast(Any, MetricsServer(telemetry, settings.metrics_host, settings.metrics_port)))
 
     async def follow() -> None:
         await metrics.follow(owned)

@@ -12,6 +12,7 @@ from mode import Service
 from streams.roles.store_loop import StoreLoop
 from streams.settings import Settings
 from streams.telemetry.registry import Telemetry
+from streams.telemetry.server import MetricsServer
 from streams.transport.app import create_app
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ def build(settings: Settings, telemetry: Telemetry | None = None) -> faust.App:
     # Faust's own consumer would join the same group without any topic.
     app.producer_only = True
     app.boot_strategy.enable_kafka = False
-    service = StoreService(settings, telemetry or Telemetry("store"), beacon=app.beacon)
+    telemetry = telemetry or Telemetry("store")
+    service = StoreService(settings, telemetry, beacon=app.beacon)
     app.service(cast(Any, service))  # an instance serves as well as a class
+    app.service(cast(Any, MetricsServer(telemetry, settings.metrics_host, settings.metrics_port)))
     return app

@@ -1,4 +1,4 @@
-"""``/metrics`` of the roles that have no other web server, on loopback."""
+"""``/metrics`` of the roles that have no other web server."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ class MetricsServer(Service):
     ----------
     telemetry
         What is served.
+    host
+        Address; other than the loopback it shows counts to whoever reaches it, never a name of a GPU.
     port
-        Port on the loopback; 0 starts nothing.
+        Its port; 0 starts nothing.
     """
 
-    def __init__(self, telemetry: Telemetry, port: int) -> None:
+    def __init__(self, telemetry: Telemetry, host: str, port: int) -> None:
         super().__init__()
         self._telemetry = telemetry
+        self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -33,7 +36,7 @@ class MetricsServer(Service):
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        await web.TCPSite(self._runner, self._host, self._port).start()
 
     async def on_stop(self) -> None:
         """Stop listening."""

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from streams.db.migrate import migrate
+from streams.db.pool import connect
 from streams.doctor.finding import Finding, exit_code
 from streams.doctor.run import diagnose
 from streams.feeding.producer import RawProducer
@@ -24,6 +25,10 @@ async def test_all_is_well(topics: Settings, settings: Settings) -> None:
     assert exit_code(findings) == 0, findings
     assert not wrong(findings, "broker"), "our own broker has the settings that we ask for"
     assert {finding.check for finding in findings} == {"settings", "broker", "topics", "lag", "database"}
+    connection = await connect(settings.metrics_dsn.get_secret_value())
+    server = str(await connection.fetchval("SHOW server_version"))
+    await connection.close()
+    assert all(f"PostgreSQL {server}, " in finding.evidence for finding in findings if finding.check == "database")
 
 
 async def test_waiting_messages_of_a_group_that_never_read_are_told(topics: Settings) -> None:

@@ -15,7 +15,7 @@ NOW = datetime.now(UTC).timestamp() - 600.0
 
 async def test_hostile_messages_are_stored_and_bad_ones_are_not(writer: Writer, database: Connection) -> None:
     hostile = [*accepted("GPU-1", NOW), large("GPU-1", NOW + 30.0, 2_000_000)]
-    hostile.append(message("GPU-1", "2011-01-01T00:00:00Z"))
+    hostile.append(message("GPU-1", NOW - 20 * 86_400.0))
     bad = [text for text, _ in refused(NOW)]
     for text in [*bad, *hostile, *noise(1000, seed=3)]:
         writer.add(value(METRICS_RAW, text, NOW))

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import msgspec
 import pytest
 import pytest_asyncio
@@ -21,6 +22,7 @@ from aiokafka.errors import KafkaError
 from schemas.topics import ALERTS, EVENTS, METRICS_RAW
 from streams.db.migrate import migrate
 from streams.db.pool import Connection, connect
+from streams.embedded.ports import free_port
 from streams.kafka.clients import client_options
 from streams.roles.store_loop import StoreLoop
 from streams.settings import Settings
@@ -216,11 +218,13 @@ async def test_the_role_runs_as_a_faust_app_and_leaves_in_order(
     settings: Settings, database: Connection, databases: Databases
 ) -> None:
     await send(settings, METRICS_RAW, samples(100))
+    port = free_port()
     environment = dict(os.environ) | {
         "GPU_HEALTH_BROKER": settings.broker,
         "GPU_HEALTH_TOPIC_PREFIX": settings.topic_prefix,
         "GPU_HEALTH_METRICS_DSN": settings.metrics_dsn.get_secret_value(),
         "GPU_HEALTH_DATA_DIR": str(settings.data_dir),
+        "GPU_HEALTH_METRICS_PORT": str(port),
     }
     worker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "streams", "worker", "--role", "store"),
@@ -232,6 +236,11 @@ async def test_the_role_runs_as_a_faust_app_and_leaves_in_order(
         await until(counting(database, 100))
         if databases.kind == "plain":
             await until(counting(database, 3, "pg_inherits WHERE inhparent = 'gpu_health_metrics'::regclass"))
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/metrics") as response,
+        ):
+            assert 'gpu_health_rows_written_total{table="gpu_health_metrics"} 100.0' in await response.text()
         worker.send_signal(signal.SIGTERM)
         output, _ = await asyncio.wait_for(worker.communicate(), DEADLINE_SECONDS)
     finally:

@@ -75,6 +75,13 @@ def test_only_kafka_can_leave_loopback() -> None:
     assert advertised.startswith("INTERNAL://kafka:9092,EXTERNAL://${KAFKA_EXTERNAL_HOST:?")
 
 
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "view"])
+def test_metrics_of_a_container_can_be_reached_from_its_network(role: str) -> None:
+    environment = SERVICES[role]["environment"]
+    assert environment["GPU_HEALTH_METRICS_HOST"] == "0.0.0.0"
+    assert environment["GPU_HEALTH_METRICS_PORT"] > 0
+
+
 def test_named_volumes_exist_and_are_used() -> None:
     used = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
     assert used == set(COMPOSE["volumes"])

@@ -7,6 +7,7 @@ import msgspec
 from agents.notify.decisions import NotifyLogic
 from agents.notify.faults import TOGETHER_SECONDS
 from agents.notify.publisher import Decided, Receiver
+from agents.ports import Output
 from models.alerts.specs import BY_NAME
 from schemas.alert import AlertEvent
 from schemas.ids import digest
@@ -129,6 +130,7 @@ class Desk:
         self.states: dict[bytes, bytes] = {}
         self.all: list[Notification] = []
         self.hosts: list[AlertEvent] = []
+        self.outputs: list[Output] = []
         self.delivered: list[tuple[str, str, str]] = []
         self.logic = NotifyLogic([PAGER, DESK])
         self.logic.restored(fresh=fresh)
@@ -152,6 +154,7 @@ class Desk:
                 self.states.pop(key, None)
             else:
                 self.states[key] = value
+        self.outputs += decided.checkpoint.outputs
         self.hosts += [
             msgspec.json.decode(output.value or b"", type=AlertEvent)
             for output in decided.checkpoint.outputs

@@ -51,11 +51,11 @@ async def test_metrics_are_served_on_the_port_and_on_no_port_nothing() -> None:
     port = free_port("127.0.0.1")
     url = f"http://127.0.0.1:{port}/metrics"
     async with (
-        MetricsServer(telemetry, port),
+        MetricsServer(telemetry, "127.0.0.1", port),
         aiohttp.ClientSession() as session,
         session.get(url) as response,
     ):
         assert (response.status, response.content_type) == (200, "text/plain")
         assert 'role="store"' in await response.text()
-    async with MetricsServer(telemetry, 0):
+    async with MetricsServer(telemetry, "127.0.0.1", 0):
         pass
