@@ -11,17 +11,24 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 import orjson
 
+from collectors.access import Access
 from collectors.buffer import Buffer
 from collectors.dcgm import Exposition, messages, parse_exposition
 from collectors.exposition import MAX_TEXT_CHARS, DamagedLine
 from collectors.heartbeat import heartbeat_message
 from collectors.schedule import Clock, Schedule, stopped_within
+from schemas.user_file import UserFileError
 
 SOURCE: Final = "dcgm"
 MAX_SCRAPE_BYTES: Final = 64 * 1024 * 1024
 # An answer later than this share of the interval would reach into the next tick.
 _TIMEOUT_SHARE: Final = 0.8
 _ERROR_CHARS: Final = 200
+OPEN: Final = Access()
+_ASKS: Final = {
+    401: ": it asks for a token or a password (GPU_HEALTH_SCRAPE_*)",
+    403: ": it refuses our token, password or certificate (GPU_HEALTH_SCRAPE_*)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +51,22 @@ class Scrape:
 
 
 async def scrape(
-    session: aiohttp.ClientSession, exporter: Exporter, *, timeout_seconds: float, clock: Clock
+    session: aiohttp.ClientSession,
+    exporter: Exporter,
+    *,
+    timeout_seconds: float,
+    clock: Clock,
+    access: Access = OPEN,
 ) -> Scrape:
     """Ask one exporter once; what goes wrong is a value."""
     started, began = clock.time(), clock.monotonic()
     exposition: Exposition | None = None
     error = ""
     try:
-        async with asyncio.timeout(timeout_seconds), session.get(exporter.url) as response:
+        async with (
+            asyncio.timeout(timeout_seconds),
+            session.get(exporter.url, headers=access.headers()) as response,
+        ):
             if response.status == 200:
                 body = await response.content.read(MAX_SCRAPE_BYTES + 1)
                 while len(body) <= MAX_SCRAPE_BYTES and (more := await response.content.read(MAX_SCRAPE_BYTES)):
@@ -61,9 +76,11 @@ async def scrape(
                 else:
                     exposition, error = _read(body)
             else:
-                error = f"HTTP status {response.status}"
+                error = f"HTTP status {response.status}{_ASKS.get(response.status, '')}"
     except TimeoutError:
         error = f"no answer within {timeout_seconds:g} s"
+    except UserFileError as failure:
+        error = str(failure)
     except (aiohttp.ClientError, OSError, ValueError) as failure:
         error = f"{type(failure).__name__}: {failure}"
     error = error.replace(exporter.url, without_secrets(exporter.url))[:_ERROR_CHARS]
@@ -153,6 +170,8 @@ class Exporters:
     ----------
     once
         One tick, then the end.
+    access
+        What the exporters ask for.
     on_tick
         Is shown each tick's answers.
     """
@@ -163,21 +182,27 @@ class Exporters:
         *,
         interval_seconds: float,
         once: bool = False,
+        access: Access = OPEN,
         on_tick: Callable[[Sequence[Scrape]], None] = lambda scrapes: None,
     ) -> None:
         self._exporters = exporters
         self._interval_seconds = interval_seconds
         self._once = once
+        self._access = access
         self._on_tick = on_tick
 
     async def run(self, buffer: Buffer, *, clock: Clock, stop: asyncio.Event) -> bool:
         """Scrape until ``stop``, or once; once: tell whether every exporter answered."""
         timeout_seconds = self._interval_seconds * _TIMEOUT_SHARE
         schedule = Schedule(start=clock.monotonic(), interval_seconds=self._interval_seconds)
-        async with aiohttp.ClientSession() as session:
+        connector = aiohttp.TCPConnector(ssl=self._access.tls())
+        async with aiohttp.ClientSession(connector=connector) as session:
             while True:
                 scrapes = await asyncio.gather(
-                    *(scrape(session, one, timeout_seconds=timeout_seconds, clock=clock) for one in self._exporters)
+                    *(
+                        scrape(session, one, timeout_seconds=timeout_seconds, clock=clock, access=self._access)
+                        for one in self._exporters
+                    )
                 )
                 self._on_tick(scrapes)
                 messages = tick_messages(scrapes, interval_seconds=self._interval_seconds)

@@ -99,6 +99,20 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged")
 
     dcgm_urls: str = Field(default="", description="Exporter URLs for `collect`, comma separated")
+    scrape_token_file: Path | None = Field(
+        default=None, description="Exporters ask for a bearer token: the file that holds it, read at each scrape"
+    )
+    scrape_username: str = Field(default="", description="Exporters ask for basic authentication")
+    scrape_password_file: Path | None = Field(default=None, description="Its password's file, read at each scrape")
+    scrape_cafile: Path | None = Field(
+        default=None, description="Authorities (PEM) that exporters by https are checked against; the system's"
+    )
+    scrape_certfile: Path | None = Field(
+        default=None, description="Our certificate (PEM), where an exporter asks for one"
+    )
+    scrape_keyfile: Path | None = Field(
+        default=None, description="Its key (PEM), where it is not in the certificate's file"
+    )
     interval_seconds: float = Field(default=10.0, gt=0, description="Time between two scrapes of `collect`")
     spool_dir: Path | None = Field(default=None, description="Kept for the collector's disk spool; not used yet")
     spool_max_bytes: int = Field(default=1 << 30, ge=0, description="Kept for the disk spool; not used yet")

@@ -45,6 +45,7 @@ def problems(settings: Settings, environment: Mapping[str, str]) -> Iterator[str
         lambda: _check_dsn("GPU_HEALTH_METRICS_DSN", settings.metrics_dsn),
         lambda: _check_dsn("GPU_HEALTH_ASSETS_DSN", settings.assets_dsn),
         lambda: _check_certificates(settings),
+        lambda: _check_scrape(settings),
         lambda: _check_writable("GPU_HEALTH_DATA_DIR", settings.data_dir),
         lambda: _check_writable("GPU_HEALTH_CACHE_DIR", settings.cache_dir),
     )
@@ -88,6 +89,15 @@ def _check_certificates(settings: Settings) -> None:
     except (ssl.SSLError, OSError) as error:
         names = ", ".join(map(str, named.values()))
         raise UserFileError(f"GPU_HEALTH_KAFKA_SECURITY_*: {names} cannot be used: {error}") from None
+
+
+def _check_scrape(settings: Settings) -> None:
+    from streams.feeding.collecting import scrape_access
+
+    try:
+        scrape_access(settings).check()
+    except UserFileError as error:
+        raise UserFileError(f"GPU_HEALTH_SCRAPE_*: {error}") from None
 
 
 def _check_writable(name: str, folder: Path) -> None:

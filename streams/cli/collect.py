@@ -27,12 +27,13 @@ def command(urls: tuple[str, ...], host_id: str | None, interval: float | None, 
     import asyncio
 
     from collectors.scrape import Exporter
-    from streams.feeding.collecting import exporter_host, run_collect
+    from streams.feeding.collecting import exporter_host, run_collect, scrape_access
 
     settings = load_connected_settings()
     wanted = urls or tuple(url.strip() for url in settings.dcgm_urls.split(",") if url.strip())
     if not wanted:
         raise click.UsageError("name an exporter: --url http://host:9400/metrics, or GPU_HEALTH_DCGM_URLS")
+    scrape_access(settings).check()
     exporters: list[Exporter] = []
     for url in wanted:
         host = host_id or exporter_host(url)

@@ -10,8 +10,11 @@ from typing import Any, Final
 
 import aiohttp
 
+from collectors.access import Access
 from collectors.dcgm import messages, parse_exposition, row_kinds
+from collectors.scrape import OPEN
 from schemas.signals import ALIASES
+from schemas.user_file import UserFileError
 from streams.doctor.finding import Finding
 
 _TIMEOUT_SECONDS: Final = 8.0
@@ -49,9 +52,9 @@ class Answer:
     clock_ahead_seconds: float | None
 
 
-async def check_exporter(url: str, *, now: float) -> list[Finding]:
+async def check_exporter(url: str, *, now: float, access: Access = OPEN) -> list[Finding]:
     """Ask one exporter and return the findings; ``now`` is epoch seconds."""
-    answer = await _ask(url, now)
+    answer = await _ask(url, now, access)
     if answer.error:
         return [
             Finding(
@@ -65,14 +68,14 @@ async def check_exporter(url: str, *, now: float) -> list[Finding]:
     return [*judge_scrape(url, answer.text), *_clock(url, answer.clock_ahead_seconds)]
 
 
-async def _ask(url: str, now: float) -> Answer:
+async def _ask(url: str, now: float, access: Access) -> Answer:
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
         async with (
             asyncio.timeout(_TIMEOUT_SECONDS),
-            aiohttp.ClientSession() as session,
-            session.get(url) as response,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=access.tls())) as session,
+            session.get(url, headers=access.headers()) as response,
         ):
             text = await response.text(encoding="utf-8", errors="replace")
             if response.status != 200:
@@ -81,6 +84,8 @@ async def _ask(url: str, now: float) -> Answer:
             return Answer(text, "", ahead)
     except TimeoutError:
         return Answer("", f"no answer within {_TIMEOUT_SECONDS:g} s", None)
+    except UserFileError as error:
+        return Answer("", str(error), None)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Answer("", f"{type(error).__name__}: {error}"[:200], None)
 

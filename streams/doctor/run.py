@@ -11,6 +11,7 @@ from streams.doctor.database import check_databases
 from streams.doctor.exporter import check_exporter
 from streams.doctor.finding import Finding
 from streams.doctor.settings import check_settings
+from streams.feeding.collecting import scrape_access
 from streams.settings import Settings
 
 
@@ -23,7 +24,8 @@ async def diagnose(settings: Settings, urls: Sequence[str], parts: Sequence[str]
     if "exporter" in wanted:
         if urls:
             now = SystemClock().time()
-            for found in await asyncio.gather(*(check_exporter(url, now=now) for url in urls)):
+            access = scrape_access(settings)
+            for found in await asyncio.gather(*(check_exporter(url, now=now, access=access) for url in urls)):
                 findings.extend(found)
         elif parts:
             findings.append(

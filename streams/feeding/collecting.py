@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from collectors.access import Access
 from collectors.scrape import Exporter, Exporters, Scrape, without_secrets
 from streams.feeding.feed import Lines, feed
 from streams.feeding.producer import RawProducer
@@ -35,6 +36,18 @@ def exporter_host(url: str) -> str | None:
     return socket.gethostname().lower() if host in _LOOPBACK else host
 
 
+def scrape_access(settings: Settings) -> Access:
+    """Return what exporters ask for, as the settings name it, not checked yet."""
+    return Access(
+        token_file=settings.scrape_token_file,
+        username=settings.scrape_username,
+        password_file=settings.scrape_password_file,
+        cafile=settings.scrape_cafile,
+        certfile=settings.scrape_certfile,
+        keyfile=settings.scrape_keyfile,
+    )
+
+
 async def run_collect(
     settings: Settings,
     exporters: Sequence[Exporter],
@@ -44,7 +57,13 @@ async def run_collect(
     to_stdout: bool,
 ) -> int:
     """Scrape until stopped (or once); return the exit code."""
-    source = Exporters(exporters, interval_seconds=interval_seconds, once=once, on_tick=ErrorsTold())
+    source = Exporters(
+        exporters,
+        interval_seconds=interval_seconds,
+        once=once,
+        access=scrape_access(settings),
+        on_tick=ErrorsTold(),
+    )
     buffer = Lines() if to_stdout else RawProducer(settings)
     return await feed([source], buffer, command="collect", stop=stop_event(), flush_seconds=_FLUSH_SECONDS)
 

@@ -24,7 +24,10 @@ PACKAGED = {
 }
 RECEIVERS = b'[[webhook]]\nname = "pager"\nurl = "https://pager.example/hook"\nsecret_env = "PAGER_SECRET"\n'
 WHOLE = {name: path.read_bytes() for name, path in PACKAGED.items()} | {"GPU_HEALTH_RECEIVERS": RECEIVERS}
-CERTIFICATES = ("GPU_HEALTH_KAFKA_SECURITY_CAFILE", "GPU_HEALTH_KAFKA_SECURITY_CERTFILE")
+CERTIFICATES = tuple(f"GPU_HEALTH_KAFKA_SECURITY_{name}FILE" for name in ("CA", "CERT", "KEY"))
+SCRAPE = tuple(f"GPU_HEALTH_SCRAPE_{name}_FILE" for name in ("TOKEN", "PASSWORD")) + tuple(
+    f"GPU_HEALTH_SCRAPE_{name}FILE" for name in ("CA", "CERT", "KEY")
+)
 
 
 def missing(path: Path, whole: bytes) -> None:
@@ -144,7 +147,25 @@ def test_a_certificate_that_cannot_be_used_is_told(
     path = tmp_path / "given.pem"
     damage(path, b"")
     environment = {"GPU_HEALTH_KAFKA_SECURITY_PROTOCOL": "SSL", name: str(path)}
+    if name.endswith("KEYFILE"):
+        environment["GPU_HEALTH_KAFKA_SECURITY_CERTFILE"] = str(ROOT / "Makefile")
     assert_told(started(("up",), environment, tmp_path), "GPU_HEALTH_KAFKA_SECURITY", str(path))
+
+
+@pytest.mark.parametrize("name", SCRAPE)
+@pytest.mark.parametrize("damage", [missing, directory, empty, not_utf8], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("command", [("up",), ("collect", "--once", "--url", "http://h:1/")], ids=lambda one: one[0])
+def test_a_file_for_exporters_that_cannot_be_used_is_told(
+    command: tuple[str, ...], name: str, damage: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "given"
+    damage(path, b"-----BEGIN\nCERTIFICATE-----\n")
+    environment = {name: str(path)}
+    if name.endswith("PASSWORD_FILE"):
+        environment["GPU_HEALTH_SCRAPE_USERNAME"] = "me"
+    if name.endswith("KEYFILE"):
+        environment["GPU_HEALTH_SCRAPE_CERTFILE"] = str(ROOT / "Makefile")
+    assert_told(started(command, environment, tmp_path), str(path))
 
 
 @pytest.mark.parametrize("file", [kind.file for kind in KINDS if kind.file])
@@ -152,7 +173,7 @@ def test_a_certificate_that_cannot_be_used_is_told(
 def test_a_damaged_file_of_an_offline_replay_is_told(
     file: str, damage: Callable[[Path, bytes], None], tmp_path: Path
 ) -> None:
-    whole = b'{"a" = 1}' if file.endswith(".json") else PACKAGED["GPU_HEALTH_RULES"].read_bytes()
+    whole = b'{"a": "b=1"}' if file.endswith(".json") else PACKAGED["GPU_HEALTH_RULES"].read_bytes()
     damage(tmp_path / file, whole)
     (tmp_path / "one.json").write_text("{}")
     command = ("replay", "--offline", str(tmp_path / "one.json"), "--inputs", str(tmp_path))
@@ -191,9 +212,8 @@ def test_every_setting_of_a_path_is_looked_at() -> None:
         for name, field in Settings.model_fields.items()
         if field.annotation in (Path, Path | None)
     }
-    looked_at = {*WHOLE, *CERTIFICATES, "GPU_HEALTH_DATA_DIR", "GPU_HEALTH_CACHE_DIR"}
-    key, unused = {"GPU_HEALTH_KAFKA_SECURITY_KEYFILE"}, {"GPU_HEALTH_SPOOL_DIR"}
-    assert paths == looked_at | key | unused
+    looked_at = {*WHOLE, *CERTIFICATES, *SCRAPE, "GPU_HEALTH_DATA_DIR", "GPU_HEALTH_CACHE_DIR"}
+    assert paths == looked_at | {"GPU_HEALTH_SPOOL_DIR"}  # the last is used by nothing yet
 
 
 def test_the_packaged_files_are_whole() -> None:
