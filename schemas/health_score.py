@@ -7,10 +7,15 @@ from typing import Final, Literal
 
 import msgspec
 
-Band = Literal["excellent", "good", "fair", "degraded", "poor"]
+Band = Literal["excellent", "good", "fair", "degraded", "poor", "insufficient"]
 PenaltyState = Literal["measured", "cap", "not_measured"]
 
 _BANDS: Final[tuple[tuple[int, Band], ...]] = ((90, "excellent"), (80, "good"), (70, "fair"), (60, "degraded"))
+
+# The guide's message, of temperatures, power, load and ECC counters, has 0.54; temperatures alone have 0.19.
+LEAST_COVERAGE: Final = 0.5
+# The least score of the bands that say a GPU is well.
+WELL: Final = 70
 
 
 def whole(score: float) -> int | None:
@@ -22,14 +27,20 @@ def whole(score: float) -> int | None:
     return int(score + 0.5) if isfinite(score) else None
 
 
-def band_of(overall: int | None) -> Band | None:
-    """Return the band of an overall score in whole points.
+def band_of(overall: int | None, coverage: float | None) -> Band | None:
+    """Return the band of a score in whole points, of whose inputs ``coverage`` (0 to 1; None: unknown) is measured.
 
-    >>> [band_of(score) for score in (90, 89, 80, 79, 69, 59, None)]
+    Below LEAST_COVERAGE no score says that a GPU is well; what was found wrong is wrong all the same.
+
+    >>> [band_of(score, 1.0) for score in (90, 89, 80, 79, 69, 59, None)]
     ['excellent', 'good', 'good', 'fair', 'degraded', 'poor', None]
+    >>> [band_of(score, 0.3) for score in (100, 70, 69, 20, None)]
+    ['insufficient', 'insufficient', 'degraded', 'poor', None]
     """
     if overall is None:
         return None
+    if overall >= WELL and coverage is not None and coverage < LEAST_COVERAGE:
+        return "insufficient"
     return next((name for least, name in _BANDS if overall >= least), "poor")
 
 

@@ -21,7 +21,10 @@ class OpenAlert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GpuStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Latest record of one GPU (or of a host, whose gpu_id is ``host:<host_id>``); event time unless named."""
+    """Latest record of one GPU (or of a host, whose gpu_id is ``host:<host_id>``); event time unless named.
+
+    ``coverage`` is the share of the scores' inputs that were measured, 0 to 1.
+    """
 
     gpu_id: str
     host_id: str
@@ -54,4 +57,5 @@ class GpuStatus(msgspec.Struct, frozen=True, kw_only=True):
     missing: bool
     samples: int
     late_samples: int
+    coverage: float | None = None
     schema_version: int = 1

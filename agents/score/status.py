@@ -64,6 +64,7 @@ def gpu_status(state: GpuState) -> GpuStatus:
         now = state.published.status or Status()
     labels = state.labels
     advice = state.published.advice
+    coverage = _coverage(state)
     alerts = open_alerts(state)
     pod, namespace = labels.get("pod"), labels.get("namespace")
     return GpuStatus(
@@ -87,7 +88,8 @@ def gpu_status(state: GpuState) -> GpuStatus:
         memory_score=now.memory,
         power_score=now.power,
         link_score=None,
-        band=band_of(now.overall),
+        coverage=coverage,
+        band=band_of(now.overall, coverage),
         partial=now.partial,
         risk_score=now.risk_score,
         risk_level=now.risk_level,
@@ -99,6 +101,14 @@ def gpu_status(state: GpuState) -> GpuStatus:
         samples=state.samples,
         late_samples=state.late_samples,
     )
+
+
+def _coverage(state: GpuState) -> float | None:
+    """Return the share of the scores' inputs that are measured, that of the last HealthScore after a restore."""
+    if state.scores is not None:
+        return round(state.scores.coverage, 2)
+    health = state.published.health
+    return None if health is None or health.coverage is None else round(health.coverage, 2)
 
 
 def open_alerts(state: GpuState) -> list[OpenAlert]:

@@ -14,7 +14,7 @@ from schemas.raw import HOST_PREFIX
 from schemas.times import parse_time
 
 SEVERITIES = ("critical", "error", "warning", "info")
-_BANDS = ("excellent", "good", "fair", "degraded", "poor", "unscored")
+_BANDS = ("excellent", "good", "fair", "degraded", "poor", "insufficient", "unscored")
 # Texts that many GPUs share are kept once: they are a third of a row.
 _SHARED = ("host_id", "model", "band", "risk_level", "action")
 

@@ -14,10 +14,11 @@ from schemas.recommendation import Action
 from schemas.risk_score import RiskLevel
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The unrounded scores of the last HealthScore (None: null); owned by :mod:`models.health.overall`.
 
-    ``at`` is event time (epoch s); ``evidence`` how often the evidence that stood was seen.
+    ``at`` is event time (epoch s); ``evidence`` how often the evidence that stood was seen; ``coverage`` the share
+    of the inputs that were measured (0 to 1; None: published before it was kept).
     """
 
     at: float
@@ -26,6 +27,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     memory: float | None
     power: float | None
     evidence: int
+    coverage: float | None = None
 
 
 class Risk(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,15 @@ from typing import Final
 from models.gpu import published
 from models.gpu.state import GpuState
 from models.health import evidence, memory, power, thermal
-from models.health.coverage import MEMORY_REQUIRED, POWER_REQUIRED, THERMAL_REQUIRED, measured, measured_last
-from models.health.profile import Profile
+from models.health.coverage import (
+    MEMORY_REQUIRED,
+    POWER_REQUIRED,
+    THERMAL_REQUIRED,
+    measured,
+    measured_last,
+    overall_ratio,
+)
+from models.health.profile import Profile, Weights
 
 EMIT_SECONDS: Final = 900.0
 EMIT_POINTS: Final = 1.0
@@ -21,7 +28,7 @@ class Scores:
 
     ``partial`` tells that a sub-score is null; ``inputs`` are the bits of :mod:`models.health.coverage`;
     ``memory_cap`` and ``overall_cap`` what hard evidence allows at most (100: no cap); ``evidence`` how
-    often the evidence that stands was seen.
+    often the evidence that stands was seen; ``weights`` are those of the profile that they were scored by.
     """
 
     __slots__ = (
@@ -35,10 +42,12 @@ class Scores:
         "power",
         "thermal",
         "time",
+        "weights",
     )
 
-    def __init__(self, time: float, inputs: int) -> None:
+    def __init__(self, time: float, inputs: int, weights: Weights) -> None:
         self.time = time
+        self.weights = weights
         self.inputs = inputs
         self.thermal = nan
         self.memory = nan
@@ -49,6 +58,11 @@ class Scores:
         self.overall_cap = NO_CAP
         self.evidence = 0
 
+    @property
+    def coverage(self) -> float:
+        """Return the share of the inputs of all scores that are measured, 0 to 1."""
+        return overall_ratio(self.inputs, self.weights)
+
 
 def score(state: GpuState, profile: Profile, *, taken: bool = True) -> Scores:
     """Return the scores after the last sample; a few microseconds.
@@ -58,7 +72,7 @@ def score(state: GpuState, profile: Profile, *, taken: bool = True) -> Scores:
     a restored state knows which inputs its last sample measured, not their values.
     """
     inputs = measured(state, profile) if taken else measured_last(state, profile)
-    scores = Scores(state.time, inputs)
+    scores = Scores(state.time, inputs, profile.weights)
     if evidence.any_standing(state, profile):
         _cap(scores, state, profile)
     weights = profile.weights
@@ -132,6 +146,7 @@ def to_published(scores: Scores) -> published.Health:
         memory=_or_none(scores.memory),
         power=_or_none(scores.power),
         evidence=scores.evidence,
+        coverage=scores.coverage,
     )
 
 

@@ -56,14 +56,15 @@ SELECT gpu_id, host_id, model, calculated_at, overall_score, thermal_score, memo
 FROM gpu_latest_health_scores WHERE overall_score < :below ORDER BY overall_score, gpu_id;
 
 -- name: distribution()
--- Every band, in the order of its scores, an empty one too; 'not scored' is silence, not health.
+-- Every band, in the order of its scores, an empty one too; 'insufficient': too little is measured to call it well;
+-- 'not scored' is silence, not health.
 SELECT bands.band, bands.lowest, bands.highest, count(latest.gpu_id) AS gpus
 FROM (VALUES
     ('excellent', 90, 100), ('good', 80, 89), ('fair', 70, 79), ('degraded', 60, 69), ('poor', 0, 59),
-    ('not scored', NULL, NULL)
+    ('insufficient', NULL, NULL), ('not scored', NULL, NULL)
 ) AS bands (band, lowest, highest)
 LEFT JOIN gpu_latest_health_scores latest ON coalesce(latest.band, 'not scored') = bands.band
-GROUP BY bands.band, bands.lowest, bands.highest ORDER BY bands.lowest DESC NULLS LAST;
+GROUP BY bands.band, bands.lowest, bands.highest ORDER BY bands.lowest DESC NULLS LAST, bands.band;
 
 -- name: known_issues(below)
 -- What the owner knew beforehand against what the scores say; an asset without any score is not recognised.

@@ -53,6 +53,13 @@ function alertRow(alert) {
   ]);
 }
 
+// A score stands on what is measured: the share is said wherever it is not nearly all.
+function bandText(gpu) {
+  const covered = gpu.coverage;
+  if (gpu.band === null || typeof covered !== "number" || covered >= 0.9) return gpu.band;
+  return gpu.band + " (" + Math.round(100 * covered) + " % measured)";
+}
+
 function rules(gpu) {
   return gpu.alerts.map((alert) => alert.rule).join(", ");
 }
@@ -75,7 +82,7 @@ function gpuRow(gpu) {
     cell(gpu.thermal_score, "number"),
     cell(gpu.memory_score, "number"),
     cell(gpu.power_score, "number"),
-    cell(gpu.band, gpu.band),
+    cell(bandText(gpu), gpu.band),
     cell(gpu.risk_level + " " + gpu.risk_score),
     cell(percent(gpu.failure_probability_30d), "number"),
     cell(gpu.action),

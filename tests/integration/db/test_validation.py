@@ -109,14 +109,15 @@ async def test_degraded_are_the_latest_below_the_limit_worst_first(writer: Write
 async def test_distribution_is_in_the_order_of_the_scores(writer: Writer, database: Connection) -> None:
     empty = await rows(QUERIES.distribution, database)
     assert [(row["band"], row["gpus"]) for row in empty] == [
-        (band, 0) for band in ("excellent", "good", "fair", "degraded", "poor", "not scored")
+        (band, 0) for band in ("excellent", "good", "fair", "degraded", "poor", "insufficient", "not scored")
     ]
     await score(writer, "GPU-1", 95, "excellent")
     await score(writer, "GPU-2", 40, "poor")
     await score(writer, "GPU-3", 41, "poor")
     await score(writer, "GPU-4", None, None)
+    await score(writer, "GPU-5", 100, "insufficient")
     found = await rows(QUERIES.distribution, database)
-    assert [row["gpus"] for row in found] == [1, 0, 0, 0, 2, 1]
+    assert [row["gpus"] for row in found] == [1, 0, 0, 0, 2, 1, 1]
 
 
 async def test_known_issues_against_scores(writer: Writer, database: Connection) -> None:

@@ -78,6 +78,7 @@ def test_the_summary_leaves_hosts_out() -> None:
         "fair": 0,
         "degraded": 0,
         "poor": 1,
+        "insufficient": 0,
         "unscored": 1,
     }
     assert (summary["missing"], summary["open_alerts"], summary["simulated"]) == (1, 3, True)

@@ -233,7 +233,9 @@ def test_a_null_score_is_kept_as_none() -> None:
         "memory": 100.0,
         "power": 100.0,
         "evidence": 0,
+        "coverage": scores.coverage,
     }
+    assert 0.5 < scores.coverage < 0.7
 
 
 def test_scores_are_a_function_of_the_state_alone() -> None:

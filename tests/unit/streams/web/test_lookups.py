@@ -53,7 +53,9 @@ async def test_an_empty_fleet_is_no_error() -> None:
             "count": 0,
             "summary": {
                 "gpus": 0,
-                "bands": dict.fromkeys(("excellent", "good", "fair", "degraded", "poor", "unscored"), 0),
+                "bands": dict.fromkeys(
+                    ("excellent", "good", "fair", "degraded", "poor", "insufficient", "unscored"), 0
+                ),
                 "missing": 0,
                 "open_alerts": 0,
                 "simulated": False,
