@@ -43,10 +43,10 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     ``page`` is clock-free: this alone would page; role notify applies age, silences and the like.
     ``history`` marks what was true before the system looked: it never pages, and so does what is on ``trial``.
-    ``value`` is what it fired with, ``worst`` the worst since the condition began, both in ``unit``; ``worst`` is
-    None where values are not comparable (an XID's code) or were not kept. ``count``: how often the condition
-    began or the fault was reported. ``action_ladder``: what follows, in order, where ``action_code`` did not help.
-    ``action_text`` is for the operator, ``tenant_text`` for whose job was hit.
+    ``value`` is what it fired with, ``worst`` the worst since the condition began, ``last`` the newest that showed
+    it, all in ``unit``; ``worst`` is None where values are not comparable (an XID's code) or were not kept.
+    ``count``: how often the condition began or the fault was reported. ``action_ladder``: what follows, in order,
+    where ``action_code`` did not help. ``action_text`` is for the operator, ``tenant_text`` for whose job was hit.
 
     A record of version 1 is read as one of version 2 whose ``action_code`` is ``see_text``.
     """
@@ -80,6 +80,7 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
     limit: float | None
     unit: str
     worst: float | None = None
+    last: float | None = None
     count: int = 1
     summary: str
     action_code: ActionCode = "see_text"

@@ -24,6 +24,7 @@ from agents.ports import Output
 from models.alerts.grouping import HostCause
 from models.alerts.operator_actions import strength
 from models.alerts.pipeline import OF_NOTIFY
+from models.alerts.transitions import GROWN
 from schemas.alert import AlertEvent
 from schemas.operator_action import OperatorAction
 from schemas.raw import HOST_PREFIX
@@ -159,6 +160,10 @@ class NotifyLogic:
         if incident is None:
             incident = self._incidents[event.incident_id] = Incident(incident_id=event.incident_id)
         known = incident.members.get(event.fingerprint)
+        if known is not None and event.reason == GROWN:  # as grave as it was: nobody is to be told again
+            known.event = event
+            self._touch(incident.incident_id)
+            return
         noted_at = known.noted_at if known is not None else self.clock
         if known is not None:
             self._missing.found(known.event)

@@ -47,8 +47,12 @@ class AlertState:
     worst, worse, quantity
         The worst value since it began, which way is worse, and what is measured where the rule has several:
         values of another quantity are not compared.
+    last
+        The value of the newest sample, or report, that showed it.
     count
         How often the condition began, or the fault was reported.
+    told_worst, told_count
+        As they were published last.
     minutes, hardware_minutes, minute
         Throttling: bit 0 is minute ``minute`` (epoch), bit i the i-th before it.
     """
@@ -66,6 +70,7 @@ class AlertState:
         "history",
         "incident_id",
         "key",
+        "last",
         "last_at",
         "limit",
         "minute",
@@ -80,6 +85,8 @@ class AlertState:
         "starts_at",
         "summary",
         "suppressed_by",
+        "told_count",
+        "told_worst",
         "trial",
         "unit",
         "value",
@@ -127,8 +134,9 @@ class AlertState:
         self.unit = unit
         self.quantity = quantity
         self.worse: Worse = worse
-        self.worst = value if worse else nan
-        self.count = 1
+        self.worst = self.told_worst = value if worse else nan
+        self.last = value
+        self.count = self.told_count = 1
         self.trial = trial
         self.summary = summary
         self.action = action
@@ -150,14 +158,21 @@ class AlertState:
             self.evidence.pop()
         self.evidence.append(item)
 
+    @property
+    def grown(self) -> bool:
+        """Whether it is worse, or was reported more often, than is published."""
+        worst, told = self.worst, self.told_worst
+        return self.count != self.told_count or (worst != told and (worst == worst or told == told))
+
     def compare(self, value: float, quantity: str = "") -> bool:
-        """Keep ``value`` where it is worse than every one before; tell whether it is."""
-        if not self.worse or quantity != self.quantity:
+        """Keep ``value``, also as the worst where it is worse than all before; tell whether anything changed."""
+        if quantity != self.quantity or value != value:
             return False
-        worse = value < self.worst if self.worse == "lower" else value > self.worst
-        if worse:
+        changed = value != self.last
+        self.last = value
+        if self.worse and (value < self.worst if self.worse == "lower" else value > self.worst):
             self.worst = value
-        return worse
+        return changed
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values by name for the state record; what is not finite becomes None."""
@@ -183,12 +198,16 @@ class AlertState:
             if name != "action" and name in packed:
                 value = packed[name]
                 setattr(alert, name, _WITHOUT[name] if value is None and name in _WITHOUT else value)
+        if "told_count" not in packed:  # by a release that did not tell what grew
+            alert.last, alert.told_worst, alert.told_count = alert.value, alert.worst, alert.count
         if "said_at" in packed:  # as release 0.1.0 called it
             alert.emitted_at = packed["said_at"]
         return alert
 
 
-_WITHOUT: Final = {"deadline": inf, "wait_clock": inf, "starts_at": nan, "value": nan, "limit": nan, "worst": nan}
+_WITHOUT: Final = {"deadline": inf, "wait_clock": inf} | dict.fromkeys(
+    ("starts_at", "value", "limit", "worst", "told_worst", "last"), nan
+)
 
 
 def _plain(value: Any) -> Any:

@@ -81,6 +81,7 @@ def alert_event(
         limit=alert.limit if isfinite(alert.limit) else None,
         unit=alert.unit,
         worst=alert.worst if isfinite(alert.worst) else None,
+        last=alert.last if isfinite(alert.last) else None,
         count=alert.count,
         summary=alert.summary,
         action_code=alert.action.code,

@@ -9,6 +9,7 @@ from models.alerts.lifecycle import NO_EVENTS, advance, after_gap, after_reset
 from models.alerts.rule_spec import ANYTHING, NOTHING, Look, Risked, Scored
 from models.alerts.rules_settings import Rules
 from models.alerts.specs import GPU_RULES, HOST_RULES, WAKING
+from models.alerts.transitions import tell_growth
 from models.alerts.xid import NO_OCCURRENCES, Occurrence
 from models.alerts.xid_rules import take
 from models.gpu.columns import CORRECTED
@@ -74,6 +75,8 @@ def evaluate(
             spec.moves(look, events)
         else:
             advance(spec, look, events)
+    if alerts:
+        tell_growth(state, events)
     return events
 
 

@@ -10,7 +10,7 @@ from models.alerts.inhibition import suppressed_by
 from models.alerts.operator_actions import Action, strength
 from models.alerts.record import alert_event, subject
 from models.gpu.state import GpuState
-from schemas.alert import AlertEvent, Severity
+from schemas.alert import AlertEvent, Severity, Status
 from schemas.ids import digest
 from schemas.times import format_time
 
@@ -21,6 +21,10 @@ INHIBITED: Final = "inhibited"
 SEVERITY_RAISED: Final = "severity_raised"
 ACTION_CHANGED: Final = "action_changed"
 CLEARED: Final = "cleared"
+GROWN: Final = "grown"
+
+# An alert that grows worse without another severity, page or action is published again this often at most.
+GROWN_SECONDS: Final = 900.0
 
 TREND: Final = "trend"
 
@@ -54,7 +58,7 @@ def fire(state: GpuState, alert: AlertState, at: float, *, incident: tuple[str, 
         reason = INHIBITED
     if alert.history or alert.suppressed_by is not None or alert.trial:
         alert.page = False
-    return alert_event(state, alert, "firing", at, reason)
+    return _publish(state, alert, "firing", at, reason)
 
 
 def resolve(state: GpuState, alert: AlertState, at: float, reason: str) -> AlertEvent:
@@ -62,7 +66,16 @@ def resolve(state: GpuState, alert: AlertState, at: float, reason: str) -> Alert
     state.evidence_dirty = True
     del state.alerts[alert.key]
     at = max(at, alert.emitted_at)
-    return alert_event(state, alert, "resolved", at, reason, ends_at=at)
+    return _publish(state, alert, "resolved", at, reason, ends_at=at)
+
+
+def tell_growth(state: GpuState, events: list[AlertEvent]) -> None:
+    """Publish what of the open alerts grew worse, or was reported again, each at a bounded rate."""
+    for alert in state.alerts.values():
+        if alert.open and alert.grown and state.time >= alert.emitted_at + GROWN_SECONDS:
+            state.evidence_dirty = True
+            alert.emitted_at = state.time
+            events.append(_publish(state, alert, "firing", state.time, GROWN))
 
 
 def strengthen(
@@ -98,7 +111,14 @@ def strengthen(
     if not alert.open:
         return None
     alert.emitted_at = at = max(at, alert.emitted_at)
-    return alert_event(state, alert, "firing", at, SEVERITY_RAISED if raised or pages else ACTION_CHANGED)
+    return _publish(state, alert, "firing", at, SEVERITY_RAISED if raised or pages else ACTION_CHANGED)
+
+
+def _publish(
+    state: GpuState, alert: AlertState, status: Status, at: float, reason: str, *, ends_at: float | None = None
+) -> AlertEvent:
+    alert.told_worst, alert.told_count = alert.worst, alert.count
+    return alert_event(state, alert, status, at, reason, ends_at=ends_at)
 
 
 def _action_of_faults(state: GpuState) -> Action | None:

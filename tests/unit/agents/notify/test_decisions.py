@@ -267,3 +267,14 @@ def test_offline_decides_in_event_time() -> None:
         ("held_for_host", False, "40"),
         ("first_firing", True, "50"),
     ]
+
+
+def test_an_alert_that_grows_notifies_nobody_and_is_resolved_as_it_grew() -> None:
+    desk = Desk()
+    fired = alert("ecc_corrected_rate", severity="warning", page=False)
+    desk.say(fired, at=0)
+    grown = msgspec.structs.replace(fired, event_id="grown", reason="grown", worst=9.0, count=7)
+    assert desk.say(grown, at=900) == []
+    desk.restart()
+    (over,) = desk.say(resolved(grown, 1800), at=1800)
+    assert (over.status, over.receivers) == ("resolved", ["desk"])

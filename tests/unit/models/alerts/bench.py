@@ -13,6 +13,7 @@ from models.alerts.lifecycle import due, next_deadline
 from models.alerts.rules import evaluate
 from models.alerts.rules_file import load_rules
 from models.alerts.rules_settings import Rules
+from models.alerts.transitions import GROWN
 from models.alerts.xid import take_events
 from models.gpu.state import GpuState
 from schemas.alert import AlertEvent
@@ -61,7 +62,7 @@ class FixedRisk:
 
 @dataclass
 class Bench:
-    """One GPU (or host) and everything that its rules said."""
+    """One GPU (or host) and everything that its rules said; ``grown`` apart: what only tells a worse value."""
 
     gpu_id: str = "GPU-1"
     interval: float = 10.0
@@ -70,6 +71,7 @@ class Bench:
     scores: FixedScores = field(default_factory=FixedScores)
     risk: FixedRisk = field(default_factory=FixedRisk)
     said: list[AlertEvent] = field(default_factory=list)
+    grown: list[AlertEvent] = field(default_factory=list)
     values: dict[str, float | None] = field(default_factory=lambda: dict(HEALTHY))
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -109,8 +111,10 @@ class Bench:
         if taken:
             state.update(sample)
         occurrences = take_events(state, sample, CATALOGUE, taken=taken)
-        said += evaluate(state, sample, self.scores, self.risk, self.rules, occurrences, taken=taken)
+        judged = evaluate(state, sample, self.scores, self.risk, self.rules, occurrences, taken=taken)
+        said += [event for event in judged if event.reason != GROWN]
         self.said += said
+        self.grown += [event for event in judged if event.reason == GROWN]
         return said
 
     def tick(

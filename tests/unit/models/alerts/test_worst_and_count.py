@@ -158,3 +158,38 @@ def test_an_unknown_recovery_action_is_kept_and_named() -> None:
 def test_words_that_were_packed_without_a_code_find_it(text: str, code: str) -> None:
     action = action_of_text(text)
     assert (action.code, action.text) == (code, text)
+
+
+def test_what_grows_is_published_at_a_bounded_rate_and_alone_when_it_grows() -> None:
+    gpu = Bench()
+    gpu.run(60)
+    gpu.scores.overall = 65.0
+    gpu.run(1000)
+    for points in range(64, 52, -1):
+        gpu.scores.overall = float(points)
+        gpu.run(300)
+    assert [(event.worst, event.last, event.value) for event in gpu.grown] == [
+        (62.0, 62.0, 65.0),
+        (59.0, 59.0, 65.0),
+        (56.0, 56.0, 65.0),
+        (53.0, 53.0, 65.0),
+    ]
+    assert {(event.status, event.reason, event.severity, event.page) for event in gpu.grown} == {
+        ("firing", "grown", "warning", False)
+    }
+    gpu.scores.overall = 60.0
+    gpu.run(4000)
+    assert len(gpu.grown) == 4, "nothing grew"
+    assert gpu.state.alerts["score_degraded"].last == 60.0
+
+
+def test_a_storm_is_told_again_with_its_count() -> None:
+    gpu = Bench()
+    gpu.run(60)
+    for _ in range(200):
+        gpu.xid(95)
+        gpu.tick()
+    counts = [event.count for event in gpu.grown if event.rule == "xid_hardware"]
+    assert counts == sorted(counts)
+    assert 1 <= len(counts) <= 2 + 200 * 10 // 900
+    assert [event.count for event in gpu.said if event.rule == "xid_hardware"] == [1]
