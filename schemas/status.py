@@ -23,7 +23,9 @@ class OpenAlert(msgspec.Struct, frozen=True, kw_only=True):
 class GpuStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Latest record of one GPU (or of a host, whose gpu_id is ``host:<host_id>``); event time unless named.
 
-    ``coverage`` is the share of the scores' inputs that were measured, 0 to 1.
+    ``coverage`` is the share of the scores' inputs that were measured, 0 to 1;
+    ``clock_ahead_seconds`` how far the clock that dates its samples is ahead of the broker's (negative: behind; 0: it
+    is right).
     """
 
     gpu_id: str
@@ -58,4 +60,5 @@ class GpuStatus(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     late_samples: int
     coverage: float | None = None
+    clock_ahead_seconds: float = 0.0
     schema_version: int = 1

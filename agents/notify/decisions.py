@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from agents.notify.clocks import Clocks
 from agents.notify.faults import Faults
 from agents.notify.hosts import Hosts
 from agents.notify.incidents import Gravity, Incident, Member, Why, gravity
@@ -60,6 +61,7 @@ class NotifyLogic:
         self._withholding = Withholding()
         self._missing = MissingGpus()
         self._places = Places()
+        self._clocks = Clocks()
         self._causes: dict[str, HostCause] = {}
         self._arrived: list[AlertEvent | str] = []
         self._looks: dict[str, float] = {}
@@ -82,6 +84,8 @@ class NotifyLogic:
                 self._publish_all(self._places.missing(member.event))
         elif kind == _HOST:
             self._hosts.restore(value)
+        elif kind == Clocks.KEY:
+            self._clocks.restore(name, value)
         elif kind == Pipeline.KEY:
             self._pipeline.restore(value)
         elif kind == _ACTION:
@@ -105,11 +109,13 @@ class NotifyLogic:
         self._hosts.seen(status)
         self._withholding.seen(status)
         self._publish_all(self._places.seen(status))
+        self._clocks.seen(status)
 
     def forgotten(self, gpu_id: str) -> None:
         """Take a tombstone of gpu-status: what is open of this GPU is over."""
         self._withholding.forget(gpu_id)
         self._hosts.forget(gpu_id)
+        self._clocks.forget(gpu_id)
         self._arrived.append(gpu_id)
 
     def action(self, action: OperatorAction) -> None:
@@ -144,6 +150,8 @@ class NotifyLogic:
         self._fresh = False
         if not self._pipeline.behind:
             self._judge_hosts()
+            for host_id, event in self._clocks.judge(self.clock):
+                self._own(event, f"{HOST_PREFIX}{host_id}".encode())
         due = [self._incidents[incident_id] for incident_id, look in self._looks.items() if look <= self.clock]
         for incident in sorted(due, key=_gravest, reverse=True):  # the gravest of a fault speaks first
             self._assess(incident, None)
@@ -153,7 +161,8 @@ class NotifyLogic:
     @property
     def next_look(self) -> float:
         """Return the clock (epoch s) at which something falls due without news; inf: nothing."""
-        return min((look for look in self._looks.values() if look > self.clock), default=inf)
+        looks = (look for look in (*self._looks.values(), self._clocks.next_look) if look > self.clock)
+        return min(looks, default=inf)
 
     def _fire(self, event: AlertEvent) -> None:
         incident = self._incidents.get(event.incident_id)
@@ -340,7 +349,7 @@ class NotifyLogic:
     @property
     def dirty(self) -> bool:
         """Whether anything waits for a checkpoint."""
-        return self.urgent or bool(self._dirty) or self._hosts.dirty or self._pipeline.dirty
+        return self.urgent or bool(self._dirty) or self._hosts.dirty or self._pipeline.dirty or self._clocks.dirty
 
     def drain(self) -> Decided:
         """Return and forget what waits for a checkpoint."""
@@ -352,6 +361,7 @@ class NotifyLogic:
             states.append((key, None if kept is None else _encode(kept)))
         for host_id, value in self._hosts.drain():
             states.append((_HOST + host_id.encode(), value))
+        states.extend(self._clocks.drain())
         if self._pipeline.dirty:
             states.append((Pipeline.KEY, self._pipeline.drain()))
         self._dirty = {}

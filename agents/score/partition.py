@@ -23,6 +23,7 @@ from agents.score.status import gpu_status, is_news
 from agents.score.step import Bundle
 from agents.status_pace import StatusPace
 from models.alerts import lifecycle
+from models.alerts.clock import AHEAD_SECONDS, BEHIND_SECONDS, wrong_by
 from models.gpu import packing
 from models.gpu.state import GpuState
 from schemas.dead_letter import Reason
@@ -142,6 +143,7 @@ class ScorePartition:
                 sample = to_sample(raw, append_time, fitted)
                 time = sample.time
                 if time > append_time + ahead:
+                    self._heard(state, sample, append_time)
                     detail = f"{time - append_time:.0f} s ahead of the broker's clock"
                     raise InvalidMessage(Reason.CLOCK_AHEAD, detail)
             except InvalidMessage as error:
@@ -152,6 +154,8 @@ class ScorePartition:
                 bundle = self._bundles.at(time)
             if append_time <= history_until:
                 sample.history = True
+            if not -BEHIND_SECONDS <= time - append_time <= AHEAD_SECONDS or state.clock_ahead_seconds:
+                self._note_clock(state, sample, append_time)
             if sample.unknown or sample.dropped:
                 self._count(sample)
             late, before = state.late_samples, state.append_time
@@ -164,6 +168,7 @@ class ScorePartition:
                 _, records = score.step(state, sample, bundle, asset_of, silence_from)
             if state.late_samples != late:
                 self.counts.late += 1
+                self._heard(state, sample, append_time)
             news = self._publish(gpu_id, records) if records else False
             # By append time: a backlog of a week must not become a week's worth of statuses.
             if is_news(state, news) or is_due(before, state.append_time, phase, len(states), state.interval_seconds):
@@ -174,6 +179,29 @@ class ScorePartition:
             # All window records at the start of the hour would be a burst of the whole fleet's.
             if state.pending_rows and time >= (state.windows.hour + phase * _SPREAD_RATIO) * _HOUR:
                 self._windows.add(gpu_id)
+
+    def _note_clock(self, state: GpuState, sample: Sample, append_time: float) -> None:
+        """Keep by how much the clock that dated ``sample`` is wrong; a recording and a log line have other times."""
+        if sample.has_metrics:
+            state.clock_ahead_seconds = 0.0 if sample.history else wrong_by(sample.time, append_time)
+            state.evidence_dirty = True
+
+    def _heard(self, state: GpuState, sample: Sample, append_time: float) -> None:
+        """A sample that cannot be taken shows that its GPU or host lives, and by how much its clock is wrong.
+
+        A host whose first messages are refused is known from then on, so that somebody can tell of its clock.
+        """
+        if not sample.has_metrics or not (state.samples or sample.is_host):
+            return
+        self._note_clock(state, sample, append_time)
+        before, state.heard_at = state.heard, append_time
+        state.evidence_dirty = True
+        self.states[state.gpu_id] = self._dirty[state.gpu_id] = state
+        phase = self._phases.setdefault(state.gpu_id, _phase(state.gpu_id))
+        if before != before or self._pace.is_due(
+            before, append_time, phase, len(self.states), state.interval_seconds
+        ):
+            self._publish_status(state, of_sample=False)
 
     def take(self, value: bytes, append_time: float) -> InvalidMessage | None:
         """Take one message of an offline replay; return why it was refused, None if it was taken."""
@@ -223,8 +251,8 @@ class ScorePartition:
         self._urgent = self._urgent or urgent
         return urgent
 
-    def _publish_status(self, state: GpuState) -> None:
-        self._outputs.append(Output(STATUS, state.gpu_id.encode(), _encode(gpu_status(state))))
+    def _publish_status(self, state: GpuState, *, of_sample: bool = True) -> None:
+        self._outputs.append(Output(STATUS, state.gpu_id.encode(), _encode(gpu_status(state, of_sample=of_sample))))
 
     # -- deadlines -----------------------------------------------------------------------------------------
 
@@ -285,7 +313,7 @@ class ScorePartition:
             self._watch(gpu_id, state)
 
     def _forget(self, clock: float) -> None:
-        silent = [gpu_id for gpu_id, state in self.states.items() if state.append_time < clock - FORGET_SECONDS]
+        silent = [gpu_id for gpu_id, state in self.states.items() if state.heard < clock - FORGET_SECONDS]
         for gpu_id in silent:
             del self.states[gpu_id]
             self._dirty.pop(gpu_id, None)

@@ -56,15 +56,20 @@ def _now(scores: Scores, risk: Risk) -> Status:
     )
 
 
-def gpu_status(state: GpuState) -> GpuStatus:
-    """Return the record; between a restore and the next sample its scores are those of the last news."""
-    if state.scores is not None and state.risk is not None:
+def gpu_status(state: GpuState, *, of_sample: bool = True) -> GpuStatus:
+    """Return the record; between a restore and the next sample its scores are those of the last news.
+
+    ``of_sample`` is false where a message could not be taken: then it says that the GPU lives, and no values.
+    """
+    if of_sample and state.scores is not None and state.risk is not None:
         now = _now(state.scores, state.risk)
     else:
         now = state.published.status or Status()
     labels = state.labels
     advice = state.published.advice
-    coverage = _coverage(state)
+    coverage = _coverage(state, of_sample=of_sample)
+    values = status_values(state) if of_sample and not state.is_host else {}
+    heard = state.heard
     alerts = open_alerts(state)
     pod, namespace = labels.get("pod"), labels.get("namespace")
     return GpuStatus(
@@ -79,10 +84,11 @@ def gpu_status(state: GpuState) -> GpuStatus:
         workload=f"{namespace}/{pod}" if namespace and pod else pod,
         source=labels.get("source"),
         simulated=labels.get("simulated") == "true",
-        last_seen=format_time(state.time) if state.time == state.time else "",
-        appended_at=format_time(state.append_time) if state.append_time == state.append_time else "",
+        last_seen=format_time(state.time if state.time == state.time else heard) if heard == heard else "",
+        appended_at=format_time(heard) if heard == heard else "",
+        clock_ahead_seconds=round(state.clock_ahead_seconds, 1),
         interval_seconds=state.interval_seconds,
-        values=dict(state.host_facts) if state.is_host else status_values(state),
+        values=dict(state.host_facts) if state.is_host else values,
         overall_score=now.overall,
         thermal_score=now.thermal,
         memory_score=now.memory,
@@ -103,9 +109,9 @@ def gpu_status(state: GpuState) -> GpuStatus:
     )
 
 
-def _coverage(state: GpuState) -> float | None:
+def _coverage(state: GpuState, *, of_sample: bool) -> float | None:
     """Return the share of the scores' inputs that are measured, that of the last HealthScore after a restore."""
-    if state.scores is not None:
+    if of_sample and state.scores is not None:
         return round(state.scores.coverage, 2)
     health = state.published.health
     return None if health is None or health.coverage is None else round(health.coverage, 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from models.alerts.clock import CLOCK_FAULT
 from models.alerts.grouping import HOST_MISSING, event_of_notify
 from models.alerts.operator_actions import Action
 from models.alerts.rule_spec import RuleSpec
@@ -15,7 +16,7 @@ from schemas.alert import AlertEvent, Status
 
 PIPELINE_STALE: Final = "pipeline_stale"
 # What role notify publishes itself, of which no GPU's status knows.
-OF_NOTIFY: Final = frozenset((HOST_MISSING, PIPELINE_STALE))
+OF_NOTIFY: Final = frozenset((HOST_MISSING, PIPELINE_STALE, CLOCK_FAULT))
 # Role score commits each second; in a quiet fleet the oldest unread message is a few seconds old.
 BEHIND_SECONDS: Final = 20.0
 STALE_SECONDS: Final = 60.0

@@ -38,7 +38,8 @@ def silence_deadline(state: GpuState, limit: float, silence_from: float) -> floa
 
     inf: it has left, and nothing of it is open that would end then.
     """
-    since = state.append_time if state.append_time > silence_from else silence_from
+    heard = state.heard
+    since = heard if heard > silence_from else silence_from
     if state.departure is not None and not state.alerts and state.departure.explains(state.append_time):
         return inf
     return since + limit + APPEND_TICK_SECONDS

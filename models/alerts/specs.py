@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from models.alerts import (
+    clock,
     grouping,
     host_rules,
     memory_rules,
@@ -30,6 +31,7 @@ SPECS: Final[tuple[RuleSpec, ...]] = (
     *xid_rules.SPECS,
     *host_rules.SPECS,
     *grouping.SPECS,
+    *clock.SPECS,
     *pipeline.SPECS,
 )
 BY_NAME: Final[Mapping[str, RuleSpec]] = {spec.name: spec for spec in SPECS}

@@ -75,6 +75,7 @@ def unpack_hot(state: GpuState, record: bytes) -> None:
 def pack_evidence(state: GpuState) -> bytes:
     """Return the record of what happened."""
     lasting = {SIGNALS[slot].name: value for slot, value in enumerate(state.lasting) if value == value}
+    heard = [state.heard_at, state.clock_ahead_seconds]
     return msgspec.msgpack.encode(
         {
             "version": VERSION,
@@ -99,6 +100,7 @@ def pack_evidence(state: GpuState) -> bytes:
             "said": msgspec.to_builtins(state.published) | msgspec.to_builtins(state.remembered),
             "pending_rows": [[hour, row.tobytes(), opened] for hour, row, opened in state.pending_rows],
         }
+        | ({"heard": heard} if state.heard_at == state.heard_at or state.clock_ahead_seconds else {})
     )
 
 
@@ -121,6 +123,8 @@ def unpack_evidence(state: GpuState, record: bytes) -> None:
         alert = AlertState.from_plain(packed)
         state.alerts[alert.key] = alert
     state.host_facts = content["host_facts"]
+    if "heard" in content:
+        state.heard_at, state.clock_ahead_seconds = content["heard"]
 
 
 def _widened(row: bytes) -> Buckets:

@@ -147,6 +147,7 @@ class GpuState:
         "alerts",
         "append_time",
         "brake_seconds",
+        "clock_ahead_seconds",
         "counters",
         "departure",
         "digests",
@@ -157,6 +158,7 @@ class GpuState:
         "first_time",
         "gap_seconds",
         "gpu_id",
+        "heard_at",
         "history",
         "host_facts",
         "host_id",
@@ -240,6 +242,13 @@ class GpuState:
         self.shown: Scores | None = None
         self.host_facts: dict[str, float] = {}
         self.departure: Departure | None = None
+        self.heard_at = nan
+        self.clock_ahead_seconds = 0.0
+
+    @property
+    def heard(self) -> float:
+        """Return the append time of the newest message (epoch s), be it taken, late or refused."""
+        return self.heard_at if self.heard_at > self.append_time or not self.samples else self.append_time
 
     # -- the step of a sample ------------------------------------------------------------------------------
 

@@ -80,6 +80,7 @@ def status(gpu: str = "GPU-1", *, at: float = 0.0, host: str = "node-1", **field
     values |= {
         "simulated": False,
         "partial": False,
+        "clock_ahead_seconds": 0.0,
         "missing": False,
         "schema_version": 1,
         "alerts": [],

@@ -22,7 +22,7 @@ from tests.unit.models.alerts.bench import Bench
 ROOT = Path(__file__).parents[4]
 DAY = 86_400
 # Said by role notify of what no GPU shows: tests/unit/agents/notify.
-OF_NOTIFY = {"host_missing", "pipeline_stale"}
+OF_NOTIFY = {"clock_fault", "host_missing", "pipeline_stale"}
 # Codes that ask nobody to do anything: nobody is woken for them.
 NOTHING_TO_DO = {"none", "watch", "see_text"}
 
