@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
+
+# What a message without a source is counted under.
+NO_SOURCE: Final = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,14 @@ class ScoreOptions:
 
 @dataclass(slots=True)
 class Counts:
-    """What happened in this partition since it was assigned; the runner turns it into metrics."""
+    """What happened in this partition since it was asked last; the worker turns it into metrics.
+
+    ``dead`` is by reason, ``late`` and ``unknown_names`` by source, ``dropped`` by source and reason.
+    """
 
     messages: int = 0
-    events: int = 0
-    late: int = 0
-    unknown_names: int = 0
     rekeyed: int = 0
     dead: Counter[str] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
+    late: Counter[str] = field(default_factory=Counter)
+    unknown_names: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)

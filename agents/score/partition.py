@@ -16,7 +16,7 @@ from agents.score.bundles import Bundles
 from agents.score.dead_letters import DeadLetters
 from agents.score.deadlines import Deadlines
 from agents.score.departures import departure_of
-from agents.score.options import Counts, ScoreOptions
+from agents.score.options import NO_SOURCE, Counts, ScoreOptions
 from agents.score.records import Record
 from agents.score.state_records import EVIDENCE, HOT, WINDOW, key_of, new_state, split_key, unpack
 from agents.score.status import gpu_status, is_news
@@ -167,7 +167,7 @@ class ScorePartition:
             else:
                 _, records = score.step(state, sample, bundle, asset_of, silence_from)
             if state.late_samples != late:
-                self.counts.late += 1
+                self.counts.late[sample.source or NO_SOURCE] += 1
                 self._heard(state, sample, append_time)
             news = self._publish(gpu_id, records) if records else False
             # By append time: a backlog of a week must not become a week's worth of statuses.
@@ -238,8 +238,10 @@ class ScorePartition:
             self._outputs.append(output)
 
     def _count(self, sample: Sample) -> None:
-        self.counts.unknown_names += sample.unknown
-        self.counts.dropped.update(reason for _, reason in sample.dropped)
+        source = sample.source or NO_SOURCE
+        if sample.unknown:
+            self.counts.unknown_names[source] += sample.unknown
+        self.counts.dropped.update((source, reason) for _, reason in sample.dropped)
 
     def _publish(self, gpu_id: str, records: list[Record]) -> bool:
         """Publish ``records``; tell whether an alert or a recommendation is among them."""

@@ -11,8 +11,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from schemas.errors import ShutdownError
-from schemas.topics import INPUTS, METRICS_RAW
+from schemas.topics import DEAD_LETTER, INPUTS, METRICS_RAW, STATUS
 from streams.doctor.finding import Finding
+from streams.doctor.messages import check_messages
 from streams.doctor.settings import check_inputs
 from streams.kafka.clients import client_options
 from streams.kafka.topics import check_topics
@@ -61,6 +62,8 @@ async def check_broker(settings: Settings) -> list[Finding]:
                 findings += await _lags(settings)
             if settings.topic(INPUTS) not in absent:
                 findings += await check_inputs(settings)
+            if not absent & {settings.topic(DEAD_LETTER), settings.topic(STATUS)}:
+                findings += await check_messages(settings)
             return findings
     except (KafkaError, OSError, TimeoutError, ShutdownError) as error:
         return [

@@ -19,6 +19,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # From a tenth of the aimed step (13 us) to a stall of a second; a step is observed as a chunk's mean.
 _STEP_BUCKETS = (2e-6, 5e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 8e-5, 1.5e-4, 5e-4, 5e-3, 0.05, 1.0)
+_MOST_SOURCES = 32
 _WAIT_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -40,6 +41,8 @@ class Telemetry:
 
     def __init__(self, role: str, restarts: int = 0) -> None:
         self.role = role
+        self._sources: set[str] = set()
+        self._partitions: dict[str, set[str]] = {}
         self.registry = CollectorRegistry()
         registry = self.registry
         info = Info("gpu_health_role", "Role of this process", registry=registry)
@@ -72,8 +75,24 @@ class Telemetry:
         )
         self.samples = Counter("gpu_health_samples", "Samples scored", registry=registry)
         self.late_samples = Counter(
-            "gpu_health_late_samples", "Samples not newer than the GPU's last", registry=registry
+            "gpu_health_late_samples",
+            "Samples not newer than the GPU's last, by source",
+            ["source"],
+            registry=registry,
         )
+        self.unknown_names = Counter(
+            "gpu_health_unknown_names",
+            "Values whose name is no signal's, by source",
+            ["source"],
+            registry=registry,
+        )
+        self.dropped_values = Counter(
+            "gpu_health_dropped_values",
+            "Values that were refused while the rest of their message was taken, by source and reason",
+            ["source", "reason"],
+            registry=registry,
+        )
+        self.rekeyed = Counter("gpu_health_rekeyed", "Messages sent on under their gpu_id as key", registry=registry)
         self.step_seconds = Histogram(
             "gpu_health_step_seconds",
             "Time of the step a message, mean of a chunk",
@@ -157,10 +176,31 @@ class Telemetry:
         for reason, count in by_reason.items():
             self.dead_letters.labels(reason).inc(count)
 
+    def count_by_source(
+        self, late: Mapping[str, int], unknown_names: Mapping[str, int], dropped: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Add what was late, unknown or refused, by source; senders that make sources up share one series."""
+        for source, count in late.items():
+            self.late_samples.labels(self._source(source)).inc(count)
+        for source, count in unknown_names.items():
+            self.unknown_names.labels(self._source(source)).inc(count)
+        for (source, reason), count in dropped.items():
+            self.dropped_values.labels(self._source(source), reason).inc(count)
+
+    def _source(self, source: str) -> str:
+        if source in self._sources or len(self._sources) < _MOST_SOURCES:
+            self._sources.add(source)
+            return source
+        return "others"
+
     def set_lag(self, topic: str, lags: Iterable[tuple[int, int]]) -> None:
-        """Set the lag of partitions of ``topic`` (without prefix)."""
-        for partition, lag in lags:
-            self.lag_records.labels(topic, str(partition)).set(max(0, lag))
+        """Set the lags of all partitions of ``topic`` (without prefix) that are ours; others have no series."""
+        now = {str(partition): max(0, lag) for partition, lag in lags}
+        for partition in self._partitions.get(topic, set()) - now.keys():
+            self.lag_records.remove(topic, partition)
+        for partition, lag in now.items():
+            self.lag_records.labels(topic, partition).set(lag)
+        self._partitions[topic] = set(now)
 
     def add_collector(self, collector: Collector) -> None:
         """Register a collector that is asked at each scrape."""

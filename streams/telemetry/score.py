@@ -58,5 +58,6 @@ class ScoreMetrics:
             self._telemetry.set_lag(METRICS_RAW, owned.lags())
             for logic in logics:
                 counts, logic.counts = logic.counts, Counts()
-                self._telemetry.late_samples.inc(counts.late)
+                self._telemetry.count_by_source(counts.late, counts.unknown_names, counts.dropped)
+                self._telemetry.rekeyed.inc(counts.rekeyed)
                 self._telemetry.count_dead_letters(counts.dead)

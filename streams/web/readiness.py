@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from typing import cast
 
 import faust
@@ -33,6 +34,7 @@ class BrokerWatch:
         self._clock = clock
         self._telemetry = telemetry
         self._seen_at: float | None = None
+        self._topics: set[str] = set()
         self._tables_were_whole = False
 
     async def run(self) -> None:
@@ -67,10 +69,14 @@ class BrokerWatch:
             return
         self._seen_at = self._clock.monotonic()
         self._telemetry.broker_seen_seconds.set(self._clock.time())
+        lags: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         for tp, end in ends.items():
             position = await consumer.position(tp)
             if end is not None and position is not None:
-                self._telemetry.set_lag(tp.topic, [(tp.partition, end - position)])
+                lags[tp.topic].append((tp.partition, end - position))
+        for topic in self._topics | lags.keys():  # of one that was taken away nothing is told
+            self._telemetry.set_lag(topic, lags[topic])
+        self._topics = set(lags)
         self.score_lag_seconds = await self._score.seconds(self._clock.monotonic())
         self._telemetry.lag_seconds.labels("score").set(self.score_lag_seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from types import SimpleNamespace
 from typing import cast
 
@@ -71,17 +72,23 @@ def test_a_restore_tells_its_time() -> None:
 async def test_what_a_partition_counted_is_told_once() -> None:
     telemetry = Telemetry("score")
     metrics = ScoreMetrics(telemetry, every_seconds=0.01)
-    counts = Counts(late=3)
+    counts = Counts(late=Counter(dcgm=3))
     counts.dead["not_json"] = 2
+    counts.unknown_names["site"] = 5
+    counts.dropped["site", "out_of_range"] = 6
+    counts.rekeyed = 7
     watched = logic(0, 4, counts)
     assert metrics.watch(watched) is watched
-    other = metrics.watch(logic(1, 5, Counts(late=1)))
+    other = metrics.watch(logic(1, 5, Counts(late=Counter(dcgm=1))))
     owned = owning({0: 7, 1: 0})
     await followed(metrics, owned)
     assert watched.counts == other.counts == Counts()
     assert "gpu_health_gpus 9.0" in text(telemetry)
-    assert "gpu_health_late_samples_total 4.0" in text(telemetry)
+    assert 'gpu_health_late_samples_total{source="dcgm"} 4.0' in text(telemetry)
     assert 'gpu_health_dead_letters_total{reason="not_json"} 2.0' in text(telemetry)
+    assert 'gpu_health_unknown_names_total{source="site"} 5.0' in text(telemetry)
+    assert 'gpu_health_dropped_values_total{reason="out_of_range",source="site"} 6.0' in text(telemetry)
+    assert "gpu_health_rekeyed_total 7.0" in text(telemetry)
     assert 'gpu_health_lag_records{partition="0",topic="gpu-metrics-raw"} 7.0' in text(telemetry)
 
 
@@ -89,18 +96,18 @@ async def test_a_partition_given_up_is_counted_no_more() -> None:
     telemetry = Telemetry("score")
     metrics = ScoreMetrics(telemetry, every_seconds=0.01)
     kept = metrics.watch(logic(0, 4, Counts()))
-    gone = logic(1, 5, Counts(late=1))
+    gone = logic(1, 5, Counts(late=Counter(dcgm=1)))
     metrics.watch(gone)
     await followed(metrics, owning({0: 0}))
     assert "gpu_health_gpus 4.0" in text(telemetry)
-    assert "gpu_health_late_samples_total 0.0" in text(telemetry)
-    assert (kept.counts.late, gone.counts.late) == (0, 1)
+    assert "gpu_health_late_samples_total{" not in text(telemetry)
+    assert (kept.counts.late.total(), gone.counts.late.total()) == (0, 1)
 
 
 async def test_a_partition_whose_state_is_still_read_is_counted_once_it_is_owned() -> None:
     telemetry = Telemetry("score")
     metrics = ScoreMetrics(telemetry, every_seconds=0.01)
-    opening = metrics.watch(logic(0, 4, Counts(late=1)))
+    opening = metrics.watch(logic(0, 4, Counts(late=Counter(dcgm=1))))
     await followed(metrics, owning({}))
     assert "gpu_health_gpus 0.0" in text(telemetry)
     await followed(metrics, owning({0: 0}))
@@ -111,9 +118,26 @@ async def test_a_partition_whose_state_is_still_read_is_counted_once_it_is_owned
 async def test_a_partition_that_comes_back_is_counted_by_its_new_logic() -> None:
     telemetry = Telemetry("score")
     metrics = ScoreMetrics(telemetry, every_seconds=0.01)
-    before, after = logic(0, 4, Counts(late=1)), logic(0, 6, Counts(late=2))
+    before, after = logic(0, 4, Counts(late=Counter(dcgm=1))), logic(0, 6, Counts(late=Counter(dcgm=2)))
     metrics.watch(before)
     metrics.watch(after)
     await followed(metrics, owning({0: 0}))
     assert "gpu_health_gpus 6.0" in text(telemetry)
-    assert "gpu_health_late_samples_total 2.0" in text(telemetry)
+    assert 'gpu_health_late_samples_total{source="dcgm"} 2.0' in text(telemetry)
+
+
+async def test_a_partition_that_is_lost_has_no_lag_any_more() -> None:
+    telemetry = Telemetry("score")
+    metrics = ScoreMetrics(telemetry, every_seconds=0.01)
+    await followed(metrics, owning({0: 7, 1: 900}))
+    await followed(metrics, owning({0: 8}))
+    lags = [line for line in text(telemetry).splitlines() if line.startswith("gpu_health_lag_records{")]
+    assert lags == ['gpu_health_lag_records{partition="0",topic="gpu-metrics-raw"} 8.0']
+
+
+def test_sources_that_senders_make_up_share_one_series() -> None:
+    telemetry = Telemetry("score")
+    telemetry.count_by_source({f"made-up-{number}": 1 for number in range(100)}, {}, {})
+    lines = [line for line in text(telemetry).splitlines() if line.startswith("gpu_health_late_samples_total{")]
+    assert len(lines) == 33
+    assert 'gpu_health_late_samples_total{source="others"} 68.0' in lines

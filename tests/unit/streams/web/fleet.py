@@ -79,7 +79,7 @@ def alert(fingerprint: str, **fields: object) -> AlertEvent:
     values: dict[str, object] = dict.fromkeys(names, "")
     del values["action"]
     values |= {"page": False, "history": False, "members": [], "evidence": [], "schema_version": 2}
-    values |= {"worst": None, "count": 1, "action_code": "watch", "action_ladder": [], "trial": False}
+    values |= {"worst": None, "last": None, "count": 1, "action_code": "watch", "action_ladder": [], "trial": False}
     values |= dict.fromkeys(("gpu_id", "host_id", "suppressed_by", "ends_at", "value", "limit"), None)
     values |= {"fingerprint": fingerprint, "status": "firing", "severity": "warning", "scope": "gpu"}
     values |= {"starts_at": "2026-02-09T12:00:00Z", "updated_at": "2026-02-09T12:00:00Z"}
