@@ -183,8 +183,10 @@ class ScorePartition:
     def _note_clock(self, state: GpuState, sample: Sample, append_time: float) -> None:
         """Keep by how much the clock that dated ``sample`` is wrong; a recording and a log line have other times."""
         if sample.has_metrics:
+            before = state.clock_ahead_seconds
             state.clock_ahead_seconds = 0.0 if sample.history else wrong_by(sample.time, append_time)
-            state.evidence_dirty = True
+            if (before == 0.0) is not (state.clock_ahead_seconds == 0.0):
+                state.evidence_dirty = True
 
     def _heard(self, state: GpuState, sample: Sample, append_time: float) -> None:
         """A sample that cannot be taken shows that its GPU or host lives, and by how much its clock is wrong.

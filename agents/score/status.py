@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.score.records import status_values
 from models.alerts.alert_state import SEVERITY_RANK
 from models.gpu.published import Status
+from models.gpu.shared import workload_of
 from models.gpu.state import GpuState
 from models.health.overall import Scores
 from models.risk.serving import Risk
@@ -71,7 +72,6 @@ def gpu_status(state: GpuState, *, of_sample: bool = True) -> GpuStatus:
     values = status_values(state) if of_sample and not state.is_host else {}
     heard = state.heard
     alerts = open_alerts(state)
-    pod, namespace = labels.get("pod"), labels.get("namespace")
     return GpuStatus(
         gpu_id=state.gpu_id,
         host_id=state.host_id,
@@ -81,7 +81,7 @@ def gpu_status(state: GpuState, *, of_sample: bool = True) -> GpuStatus:
         slot=labels.get("slot"),
         rack_id=labels.get("rack_id"),
         driver_version=labels.get("driver_version"),
-        workload=f"{namespace}/{pod}" if namespace and pod else pod,
+        workload=workload_of(labels),
         source=labels.get("source"),
         simulated=labels.get("simulated") == "true",
         last_seen=format_time(state.time if state.time == state.time else heard) if heard == heard else "",

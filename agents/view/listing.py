@@ -17,10 +17,14 @@ _SORT_ALL_SHARE: Final = 0.125
 
 
 class _Entry(NamedTuple, Generic[Row]):
-    """The decoded value of one key: None where it is no such record (a later version may have written it)."""
+    """The decoded value of one key: None where it is no such record (a later version may have written it).
+
+    ``change`` is the number of the refresh that brought it.
+    """
 
     value: bytes
     row: Row | None
+    change: int
 
 
 class Listing(Generic[Row]):
@@ -47,6 +51,7 @@ class Listing(Generic[Row]):
         self._moved = moved
         self._entries: dict[bytes, _Entry[Row]] = {}
         self._ordered: dict[str, list[tuple[Any, ...]]] = {name: [] for name in orders}
+        self.change = 0
 
     def refresh(self, table: Mapping[bytes, bytes]) -> None:
         """Take over what changed in ``table``: a value is decoded again only when the table holds another object."""
@@ -55,10 +60,11 @@ class Listing(Generic[Row]):
         for key, value in table.items():
             entry = entries.get(key)
             if entry is None or entry.value is not value:
-                changed[key] = _Entry(value, decode_row(self._decoder, value))
+                changed[key] = _Entry(value, decode_row(self._decoder, value), self.change + 1)
         new = sum(key not in entries for key in changed)
         if len(entries) + new > len(table):
             changed.update((key, None) for key in entries if key not in table)
+        self.change += bool(changed)
         if len(changed) > _SORT_ALL_SHARE * len(table):
             self._replace(changed, place=False)
             self._sort()
@@ -103,9 +109,13 @@ class Listing(Generic[Row]):
         """Yield the row and the value of every record in ``order``."""
         entries = self._entries
         for placed in self._ordered[order]:
-            value, row = entries[placed[-1]]
+            value, row, _ = entries[placed[-1]]
             if row is not None:
                 yield row, value
+
+    def changed_since(self, key: bytes, change: int) -> bool:
+        """Tell whether the value of ``key`` came with a later refresh than number ``change``."""
+        return self._entries[key].change > change
 
 
 def decode_row(decoder: msgspec.json.Decoder[Row], value: bytes) -> Row | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from models.alerts.alert_state import AlertState
 from models.alerts.rule_spec import RUNBOOKS
+from models.gpu.shared import workload_of
 from models.gpu.state import GpuState
 from schemas.alert import AlertEvent, Scope, Status
 from schemas.ids import digest
@@ -40,7 +41,6 @@ def alert_event(
     if status == "resolved":
         others = [other.rule for other in state.alerts.values() if _beside(other, alert)]
         evidence.append({"kind": "incident", "open_rules": sorted(others)})
-    namespace, pod = labels.get("namespace"), labels.get("pod")
     return AlertEvent(
         event_id=digest(
             fingerprint,
@@ -73,7 +73,7 @@ def alert_event(
         pci_bus_id=alert.pci or labels.get("pci_bus_id"),
         slot=labels.get("slot"),
         rack_id=labels.get("rack_id"),
-        workload=f"{namespace}/{pod}" if namespace and pod else pod or namespace or None,
+        workload=workload_of(labels),
         starts_at=starts_at,
         updated_at=updated_at,
         ends_at=None if ends_at is None else format_time(ends_at),

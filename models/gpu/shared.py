@@ -44,3 +44,15 @@ def _kept(known: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:
             known.clear()
         found = known[key] = make()
     return found
+
+
+def workload_of(labels: Mapping[str, str]) -> str | None:
+    """Return what runs on a GPU by its labels: namespace/pod, what of both there is, else the batch job.
+
+    >>> workload_of({"namespace": "train", "pod": "llm-0"}), workload_of({"hpc_job": "4711"}), workload_of({})
+    ('train/llm-0', '4711', None)
+    """
+    namespace, pod = labels.get("namespace"), labels.get("pod")
+    if namespace and pod:
+        return f"{namespace}/{pod}"
+    return pod or namespace or labels.get("hpc_job") or None

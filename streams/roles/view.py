@@ -32,6 +32,7 @@ from streams.web.windows import WindowRoute
 
 # /alerts/?status=resolved shows recent history; all of it is in the database.
 RESOLVED_KEPT = 500
+RESOLVED_LOOKED_AFTER = 100
 _FORGET_WINDOWS_EVERY_SECONDS = 900.0
 _STATUS = msgspec.json.Decoder(StatusRow)
 _ALERT = msgspec.json.Decoder(AlertRow)
@@ -171,7 +172,10 @@ def _status_taker(tables: ViewTables) -> Callable[[EventT[Any]], bool]:
 
 
 def _alert_taker(tables: ViewTables) -> Callable[[EventT[Any]], bool]:
+    resolved = 0
+
     def take(event: EventT[Any]) -> bool:
+        nonlocal resolved
         row = decode_row(_ALERT, event.value or b"")
         if row is None:
             return False
@@ -179,7 +183,10 @@ def _alert_taker(tables: ViewTables) -> Callable[[EventT[Any]], bool]:
         if is_over(row, decode_row(_ALERT, tables.alerts.get(key) or b"")):
             return True
         tables.alerts[key] = event.value
-        if row.status == "resolved" and len(tables.alerts) > RESOLVED_KEPT:
+        resolved += row.status == "resolved"
+        # All are decoded to find the oldest: once for many that come.
+        if resolved >= RESOLVED_LOOKED_AFTER and len(tables.alerts) > RESOLVED_KEPT:
+            resolved = 0
             rows = (decode_row(_ALERT, value) for value in tables.alerts.values())
             for fingerprint in resolved_to_forget((r for r in rows if r is not None), RESOLVED_KEPT):
                 tables.alerts.pop(fingerprint.encode(), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from secrets import token_hex
 from typing import Any, Protocol
 
 import msgspec
@@ -52,6 +53,7 @@ class Lookups:
 
     def __init__(self, tables: FleetTables) -> None:
         self._tables = tables
+        self._name = token_hex(4)  # numbers of changes are this process's own
         self._tally = FleetTally()
         self._open_alerts = 0
         orders = {"id": by_id, "worst": worst_first, "riskiest": riskiest_first}
@@ -76,6 +78,25 @@ class Lookups:
         count = len(self._status) if hosts else self._tally.gpus
         summary = self._tally.summary(self._open_alerts)
         return _listing("gpus", list(islice(shown, limit)), count, {"summary": summary})
+
+    def changed_gpus(self, since: str, limit: int | None) -> bytes:
+        """Return the ids of the worst GPUs in ``order``, and of these the statuses that changed after ``since``.
+
+        ``since`` is the ``cursor`` of an earlier answer of this worker; after another's all are new.
+        """
+        self._status.refresh(self._tables.status)
+        self._alerts.refresh(self._tables.alerts)
+        name, _, number = since.rpartition(".")
+        after = int(number) if name == self._name and number.isdecimal() else -1
+        shown = [entry for entry in self._status.entries("worst") if not entry[0].is_host][:limit]
+        order = [row.gpu_id for row, _ in shown]
+        changed = [value for row, value in shown if self._status.changed_since(row.gpu_id.encode(), after)]
+        extra = {
+            "cursor": f"{self._name}.{self._status.change}",
+            "order": order,
+            "summary": self._tally.summary(self._open_alerts),
+        }
+        return _listing("gpus", changed, self._tally.gpus, extra)
 
     def gpu(self, gpu_id: str) -> bytes | None:
         """Return the latest status of one GPU or host."""

@@ -134,7 +134,10 @@ class Routes:
         return response
 
     async def gpus(self, request: web.Request) -> web.Response:
-        """Latest status of each GPU."""
+        """Latest status of each GPU; with ``since``: of the worst, what changed."""
+        since = request.query.get("since")
+        if since is not None:
+            return json_response(self._lookups.changed_gpus(since, _number(request, "limit", None)))
         return json_response(
             self._lookups.gpus(
                 hosts=request.query.get("hosts") == "1",

@@ -207,3 +207,23 @@ async def test_a_server_that_is_gone_is_told_and_what_was_shown_stays(browser: B
         assert "alerts are not live" in await page.inner_text("#trouble")
         assert await ids(page) == ["GPU-a", "GPU-c", "GPU-b"]
         await page.close()
+
+
+async def test_only_what_changed_is_sent_and_drawn_again(browser: Browser) -> None:
+    tables = fleet()
+    async with shown(browser, tables) as page:
+        await page.evaluate("document.querySelectorAll('#gpus tbody tr').forEach((row) => { row.dataset.old = 1; })")
+        tables.put(status("GPU-new", overall_score=11, band="poor"))
+        await page.locator(GPUS, has_text="GPU-new").wait_for()
+        assert await page.locator(GPUS + "[data-old]").count() == 3
+        assert await page.locator(GPUS).count() == 4
+        del tables.status[b"GPU-new"]
+        await page.locator(GPUS, has_text="GPU-new").wait_for(state="detached")
+        assert await page.locator(GPUS).count() == 3
+
+
+async def test_a_score_on_little_is_shown_as_such(browser: Browser) -> None:
+    tables = fleet()
+    tables.put(status("GPU-blind", overall_score=100, band="insufficient", coverage=0.19))
+    async with shown(browser, tables) as page:
+        await page.locator("td.insufficient", has_text="insufficient (19 % measured)").wait_for()

@@ -121,6 +121,7 @@ def _kept(state: GpuState) -> dict[str, Any]:
         del alert["wait_clock"]
     # Rows that wait for the window's record are in the windows already.
     del evidence["pending_rows"]
+    evidence.pop("heard", None)
     windows = (
         state.windows.hour,
         state.windows.day,

@@ -5,10 +5,14 @@ const REFRESH_MILLISECONDS = 3000;
 const BEHIND_SECONDS = 20;
 const SHOWN_GPUS = 500;
 const SHOWN_ALERTS = 200;
-const CLASSES = new Set(["critical", "error", "warning", "info", "poor", "degraded", "fair", "missing", "number"]);
+const CLASSES = new Set(["critical", "error", "warning", "info", "poor", "degraded", "fair", "insufficient", "missing",
+  "number"]);
 
 // What the page shows now; sort.column is a position in SORT_KEYS, null: as the server sorts, worst first.
-const state = { gpus: [], count: 0, sort: { column: null, descending: false }, troubles: { gpus: "", alerts: "", score: "" } };
+const state = {
+  gpus: [], count: 0, cursor: "", byId: new Map(), rows: new Map(),
+  sort: { column: null, descending: false }, troubles: { gpus: "", alerts: "", score: "" },
+};
 
 function cell(text, kind, act) {
   const element = document.createElement("td");
@@ -71,6 +75,15 @@ const SORT_KEYS = [
   (gpu) => gpu.risk_score, (gpu) => gpu.failure_probability_30d, (gpu) => gpu.action,
   (gpu) => gpu.alerts.length, (gpu) => gpu.last_seen,
 ];
+
+// A row is made again only when its GPU's status is another.
+function keptGpuRow(gpu) {
+  const kept = state.rows.get(gpu.gpu_id);
+  if (kept && kept.gpu === gpu) return kept.element;
+  const element = gpuRow(gpu);
+  state.rows.set(gpu.gpu_id, { gpu, element });
+  return element;
+}
 
 function gpuRow(gpu) {
   const alerts = rules(gpu);
@@ -142,7 +155,7 @@ function matches(gpu, word) {
 function showGpus() {
   const word = document.getElementById("filter").value.trim().toLowerCase();
   const shown = sorted(word ? state.gpus.filter((gpu) => matches(gpu, word)) : state.gpus);
-  fill("gpus", shown.map(gpuRow));
+  fill("gpus", shown.map(keptGpuRow));
   note("gpus-note", shown.length, state.count, "GPUs");
 }
 
@@ -215,11 +228,27 @@ async function askLag() {
   trouble("score", lag >= BEHIND_SECONDS ? "role score is " + Math.round(lag) + " s behind: what is shown is old" : "");
 }
 
+// The server sends the order of all, and of them the statuses that changed since the cursor.
+function take(fleet) {
+  for (const gpu of fleet.gpus) state.byId.set(gpu.gpu_id, gpu);
+  const shown = new Set(fleet.order);
+  for (const id of state.byId.keys()) {
+    if (!shown.has(id)) {
+      state.byId.delete(id);
+      state.rows.delete(id);
+    }
+  }
+  // One that went and came back unchanged is not sent again: all is asked for anew.
+  const whole = fleet.order.every((id) => state.byId.has(id));
+  state.cursor = whole ? fleet.cursor : "";
+  state.gpus = fleet.order.filter((id) => state.byId.has(id)).map((id) => state.byId.get(id));
+}
+
 async function refresh() {
   try {
     await askLag();
-    const fleet = await get("/gpus/?sort=worst&limit=" + SHOWN_GPUS);
-    state.gpus = fleet.gpus;
+    const fleet = await get("/gpus/?since=" + state.cursor + "&limit=" + SHOWN_GPUS);
+    take(fleet);
     state.count = fleet.count;
     showGpus();
     document.getElementById("summary").textContent = summaryText(fleet.summary);

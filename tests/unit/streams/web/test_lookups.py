@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,31 @@ async def test_gpus_worst_first_and_cut_keeps_the_count() -> None:
         body = await (await client.get("/gpus/?sort=worst&limit=2")).json()
         assert [gpu["gpu_id"] for gpu in body["gpus"]] == ["GPU-a", "GPU-c"]
         assert body["count"] == 3
+
+
+async def test_the_page_is_sent_what_changed() -> None:
+    tables = fleet()
+    async with client_of(tables) as client:
+
+        async def since(cursor: str) -> dict[str, Any]:
+            found: dict[str, Any] = await (await client.get(f"/gpus/?since={cursor}&limit=2")).json()
+            return found
+
+        first = await since("")
+        assert first["order"] == ["GPU-a", "GPU-c"]
+        assert [gpu["gpu_id"] for gpu in first["gpus"]] == ["GPU-a", "GPU-c"]
+        assert (first["count"], first["summary"]["gpus"]) == (3, 3)
+        still = await since(first["cursor"])
+        assert (still["order"], still["gpus"]) == (first["order"], [])
+        tables.put(status("GPU-c", overall_score=12, band="poor"))
+        tables.put(status("GPU-d", alerts=[open_alert()]))
+        moved = await since(still["cursor"])
+        assert moved["order"] == ["GPU-a", "GPU-d"]
+        assert [gpu["gpu_id"] for gpu in moved["gpus"]] == ["GPU-d"], "GPU-c is not among those asked for"
+        del tables.status[b"GPU-a"]
+        assert (await since(moved["cursor"]))["order"] == ["GPU-d", "GPU-c"]
+        other = await since("0000.99")
+        assert len(other["gpus"]) == 2, "a cursor of another worker"
 
 
 async def test_an_empty_fleet_is_no_error() -> None:
