@@ -21,9 +21,9 @@ from schemas.times import format_time
 
 _NAME: Final = "recovery_action"
 _FAULTS: Final = frozenset(("gpu_lost", "xid_hardware", "xid_driver", "ecc_uncorrected"))
-# Restart, drain peer-to-peer, drain and reset, restart of the system: they take the node or its neighbours from
-# their jobs.
-PAGING_ACTIONS: Final = frozenset((2, 3, 4, 7))
+# Reset (the GPU takes no work until then: DCGM calls it a failure), restart, drain peer-to-peer, drain and reset,
+# restart of the system.
+PAGING_ACTIONS: Final = frozenset((1, 2, 3, 4, 7))
 
 
 def recovery_asked(state: GpuState) -> bool:
@@ -147,7 +147,7 @@ RECOVERY: Final = RuleSpec(
     cause="driver",
     severity="error",
     page=True,
-    judged="error; page for a restart, a drain, or drain and reset",
+    judged="error; page for a reset, a restart, a drain, or drain and reset",
     acts="the driver's (below)",
     action=Action("contact_support", "Follow the driver's recovery action"),
     summary="The driver asks to {what}",

@@ -9,7 +9,7 @@ from tests.unit.models.alerts.bench import Bench, told
 CHANGED = "GPU recovery action changed from 0x0 (None) to 0x{}"
 
 
-@pytest.mark.parametrize(("action", "page"), [(1.0, False), (2.0, True), (3.0, True), (4.0, True), (5.0, False)])
+@pytest.mark.parametrize(("action", "page"), [(1.0, True), (2.0, True), (3.0, True), (4.0, True), (5.0, False)])
 def test_field_fires_stands_and_clears(action: float, page: bool) -> None:
     gpu = Bench(interval=60.0)
     gpu.run(600)
@@ -52,7 +52,7 @@ def test_what_the_driver_asks_for_is_what_its_open_fault_says() -> None:
     changed = gpu.xid(154, CHANGED.format("7 (System Reboot)"), at=gpu.now + 2)
     assert [(event.rule, event.reason, event.action_code) for event in changed] == [
         ("xid_hardware", "action_changed", "restart_node"),
-        ("recovery_action", "severity_raised", "restart_node"),
+        ("recovery_action", "action_changed", "restart_node"),
     ]
 
 

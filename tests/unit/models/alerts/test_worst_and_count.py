@@ -116,7 +116,7 @@ def test_the_driver_decides_what_is_to_be_done(asked: int, code: str) -> None:
     gpu.run(60)
     (told,) = gpu.tick({"gpu_recovery_action": float(asked)})
     assert (told.rule, told.action_code, told.value) == ("recovery_action", code, float(asked))
-    assert told.page == (asked in (2, 3, 4, 7))
+    assert told.page == (asked in (1, 2, 3, 4, 7))
     (fault,) = gpu.xid(62)
     assert (fault.rule, fault.action_code) == ("xid_hardware", code)
     assert gpu.xid(62, at=gpu.now + 10.0) == [], "the same again changes no words"

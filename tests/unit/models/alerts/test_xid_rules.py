@@ -275,3 +275,13 @@ def test_evidence_of_an_alert_is_bounded() -> None:
     (alert,) = gpu.state.alerts.values()
     assert len(alert.codes) == 32
     assert [item["code"] for item in alert.evidence] == [4000, 4001, 4002, 4003, 4004, 4005, 4006, 4031]
+
+
+@pytest.mark.parametrize(("code", "severities"), [(142, ["error"]), (152, []), (153, [])])
+def test_what_the_catalogue_sends_to_support_is_told_and_what_it_ignores_is_not(
+    code: int, severities: list[str]
+) -> None:
+    gpu = _bench()
+    gpu.xid(code)
+    gpu.run(120)
+    assert [(event.severity, event.page) for event in gpu.said] == [(one, False) for one in severities]
