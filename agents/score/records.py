@@ -34,6 +34,7 @@ from models.gpu.columns import (
     UNCORRECTED,
     UTIL,
 )
+from models.gpu.measured import measured
 from models.gpu.slots import STATUS_SLOTS
 from models.gpu.state import ClosedHour, GpuState
 from schemas.gpu_event import EventKind, GpuEvent
@@ -75,7 +76,7 @@ def gpu_hour(state: GpuState, closed: ClosedHour) -> GpuHour:
     hour = format_time(closed.hour * 3600.0)
 
     def measured(pairs: tuple[tuple[int, str], ...]) -> dict[str, float]:
-        return {name: row[column] for column, name in pairs if row[column] == row[column]}
+        return {name: row[column] for column, name in pairs if measured(row[column])}
 
     residuals: dict[str, dict[str, float]] = {}
     if row[RESIDUAL_COUNT] > 0:
@@ -97,7 +98,7 @@ def gpu_hour(state: GpuState, closed: ClosedHour) -> GpuHour:
         means=measured(_MEANS + _MEANS_LOAD),
         minima=measured(((MARGIN_MIN, "gpu_temp_margin_celsius"),)),
         maxima=measured(_MAXIMA),
-        increments={COLUMNS[column]: row[column] for column in _INCREMENTS if row[column] == row[column]},
+        increments={COLUMNS[column]: row[column] for column in _INCREMENTS if measured(row[column])},
         residuals=residuals,
     )
 
@@ -158,4 +159,4 @@ def epoch_events(state: GpuState) -> Iterator[GpuEvent]:
 def status_values(state: GpuState) -> dict[str, float | None]:
     """Return a GPU's main values, None where the last sample did not measure one."""
     values = state.status_values
-    return {name: value if value == value else None for name, value in zip(_STATUS_NAMES, values, strict=True)}
+    return {name: value if measured(value) else None for name, value in zip(_STATUS_NAMES, values, strict=True)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agents.score.records import status_values
 from models.alerts.alert_state import SEVERITY_RANK
+from models.gpu.measured import measured
 from models.gpu.published import Status
 from models.gpu.shared import workload_of
 from models.gpu.state import GpuState
@@ -84,8 +85,8 @@ def gpu_status(state: GpuState, *, of_sample: bool = True) -> GpuStatus:
         workload=workload_of(labels),
         source=labels.get("source"),
         simulated=labels.get("simulated") == "true",
-        last_seen=format_time(state.time if state.time == state.time else heard) if heard == heard else "",
-        appended_at=format_time(heard) if heard == heard else "",
+        last_seen=format_time(state.time if measured(state.time) else heard) if measured(heard) else "",
+        appended_at=format_time(heard) if measured(heard) else "",
         clock_ahead_seconds=round(state.clock_ahead_seconds, 1),
         interval_seconds=state.interval_seconds,
         values=dict(state.host_facts) if state.is_host else values,

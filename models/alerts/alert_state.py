@@ -7,6 +7,7 @@ from math import inf, isfinite, nan
 from typing import Any, Final, Literal, Self
 
 from models.alerts.operator_actions import Action, action_of_text
+from models.gpu.measured import measured
 from schemas.alert import CauseClass, Severity
 
 # Which way a value is worse; empty: values are not comparable.
@@ -162,11 +163,11 @@ class AlertState:
     def grown(self) -> bool:
         """Whether it is worse, or was reported more often, than is published."""
         worst, told = self.worst, self.told_worst
-        return self.count != self.told_count or (worst != told and (worst == worst or told == told))
+        return self.count != self.told_count or (worst != told and (measured(worst) or measured(told)))
 
     def compare(self, value: float, quantity: str = "") -> bool:
         """Keep ``value``, also as the worst where it is worse than all before; tell whether anything changed."""
-        if quantity != self.quantity or value != value:
+        if quantity != self.quantity or not measured(value):
             return False
         changed = value != self.last
         self.last = value

@@ -11,6 +11,7 @@ from models.alerts.recovery import decided_by_driver
 from models.alerts.rule_spec import CLEAR, IDLE, Look, Reading, Reads, RuleSpec
 from models.alerts.xid import CONTAINED, UNCONTAINED, recent
 from models.gpu.columns import CORRECTED, HOUR_SECONDS
+from models.gpu.measured import measured
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -34,9 +35,9 @@ CONTAINED_ACTION: Final = Action(
 def retired_pages(state: GpuState) -> float:
     """Return the pages retired for either kind of error; NaN where neither is measured in this sample."""
     corrected, uncorrected = state.values[PAGE_RETIRED_SBE], state.values[PAGE_RETIRED_DBE]
-    if corrected != corrected:
+    if not measured(corrected):
         return uncorrected
-    return corrected if uncorrected != uncorrected else corrected + uncorrected
+    return corrected if not measured(uncorrected) else corrected + uncorrected
 
 
 def corrected_per_hour(state: GpuState) -> float:
@@ -51,7 +52,7 @@ def _uncorrected(look: Look, events: list[AlertEvent]) -> None:
     """An increment: contained where XID 94 says so and none says otherwise, and no second one in 24 h."""
     state, rules = look.state, look.rules
     # The board's lifetime count stands in only where the driver's is not measured: the two count one error.
-    slot = DBE if state.values[DBE] == state.values[DBE] else DBE_AGGREGATE
+    slot = DBE if measured(state.values[DBE]) else DBE_AGGREGATE
     count = state.increments.get(slot, 0.0)
     if not count > 0.0:
         return
@@ -90,8 +91,7 @@ def _corrected_rate(look: Look) -> Reading:
     state, rules = look.state, look.rules
     rate = corrected_per_hour(state)
     if rate < rules.corrected_per_hour:
-        measured = state.values[SBE] == state.values[SBE]
-        return CLEAR if rate < rules.corrected_clear_per_hour and measured else IDLE
+        return CLEAR if rate < rules.corrected_clear_per_hour and measured(state.values[SBE]) else IDLE
     severity: Severity = "error" if rate >= rules.corrected_error_per_hour else "warning"
     return Reading(True, False, rate, rules.corrected_per_hour, severity=severity)
 

@@ -8,6 +8,7 @@ from models.alerts.alert_state import Worse
 from models.alerts.operator_actions import Action
 from models.alerts.rule_spec import CLEAR, IDLE, Look, Reading, RuleSpec
 from models.alerts.rules_settings import Rules
+from models.gpu.measured import measured
 from models.gpu.slots import GPU_TEMP, MEM_TEMP, MEM_TEMP_MAX_OP, TEMP_MARGIN, TEMP_SLOWDOWN
 from models.gpu.state import GpuState
 
@@ -15,13 +16,13 @@ from models.gpu.state import GpuState
 def hot_celsius(state: GpuState, rules: Rules) -> float:
     """Return the chip temperature (C) that is hot for this device."""
     slowdown = state.lasting[TEMP_SLOWDOWN]
-    return slowdown - rules.hot_below_slowdown_celsius if slowdown == slowdown else rules.hot_celsius
+    return slowdown - rules.hot_below_slowdown_celsius if measured(slowdown) else rules.hot_celsius
 
 
 def memory_hot_celsius(state: GpuState, rules: Rules) -> float:
     """Return the memory temperature (C) that is hot for this device."""
     limit = state.lasting[MEM_TEMP_MAX_OP]
-    return limit if limit == limit else rules.memory_hot_celsius
+    return limit if measured(limit) else rules.memory_hot_celsius
 
 
 def _thermal_limit(look: Look) -> Reading:
@@ -31,14 +32,14 @@ def _thermal_limit(look: Look) -> Reading:
     hot, memory_hot = hot_celsius(state, rules), memory_hot_celsius(state, rules)
     believed = margin > 0.0 or state.thermal_seconds > 0.0 or temp >= hot
     if not (temp >= hot or memory >= memory_hot or (margin < rules.hot_margin_celsius and believed)):
-        measured = temp == temp or memory == memory or margin == margin
+        seen = measured(temp) or measured(memory) or measured(margin)
         distance = rules.thermal_limit_distance_celsius
         warm = (
             temp >= hot - distance
             or memory >= memory_hot - distance
             or (margin < rules.hot_margin_celsius + distance and believed)
         )
-        return CLEAR if measured and not warm else IDLE
+        return CLEAR if seen and not warm else IDLE
     worse: Worse = "higher"
     if memory >= memory_hot:
         what, value, limit = "Memory temperature", memory, memory_hot

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from models.alerts.catalogue import Catalogue, XidEntry
 from models.alerts.xid_lines import fatal, place
+from models.gpu.measured import measured
 from models.gpu.remembered import XidTimes
 from models.gpu.slots import GPU_PRESENT, XID_LAST
 from models.gpu.state import GpuState
@@ -70,7 +71,7 @@ def take_events(state: GpuState, sample: Sample, catalogue: Catalogue, *, taken:
     """
     gauge = sample.values[XID_LAST]
     present = sample.values[GPU_PRESENT]
-    if not sample.events and (gauge != gauge or gauge == state.xid_gauge) and present != 0.0:
+    if not sample.events and (not measured(gauge) or gauge == state.xid_gauge) and present != 0.0:
         return NO_OCCURRENCES
     found: list[Occurrence] = []
     for event in sample.events:
@@ -80,8 +81,8 @@ def take_events(state: GpuState, sample: Sample, catalogue: Catalogue, *, taken:
         source: Source = "nvml" if event.type in _LOST_TYPES else "log"
         _take(found, state, sample, catalogue, code, event.time, source, event.line, event.pci_bus_id)
     if taken:
-        if gauge == gauge and gauge != state.xid_gauge:
-            first_sight = state.xid_gauge != state.xid_gauge
+        if measured(gauge) and gauge != state.xid_gauge:
+            first_sight = not measured(state.xid_gauge)
             state.xid_gauge = gauge
             state.evidence_dirty = True
             code = int(gauge)
@@ -143,7 +144,7 @@ def _take(
         if told_by_gauge and not (log_at is not None and abs(at - log_at) <= window):
             return  # the gauge's edge was this one; a second line is another
         own = log_at
-    started = state.first_time if state.first_time == state.first_time else sample.time
+    started = state.first_time if measured(state.first_time) else sample.time
     at_first_sight = at < started or (not line and source == "nvml" and state.samples == 1)
     history = sample.history or at_first_sight
     fresh = own is None or not abs(at - own) <= COALESCE_SECONDS

@@ -10,6 +10,7 @@ from models.economics.prices import Prices, is_slice
 from models.economics.situation import Found, replacement_due, situation
 from models.economics.value import HIGHEST_PROBABILITY, Situation, Values, value
 from models.gpu import published
+from models.gpu.measured import measured
 from models.gpu.state import GpuState
 from schemas.health_score import whole
 from schemas.ids import digest
@@ -245,4 +246,4 @@ def _confidence(found: Found, action: Action) -> Literal["low", "medium", "high"
 
 
 def _decile(overall: float) -> int:
-    return int(overall) // 10 if overall == overall else -1
+    return int(overall) // 10 if measured(overall) else -1

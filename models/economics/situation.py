@@ -9,6 +9,7 @@ from models.alerts.xid import LOST_CODE
 from models.economics.prices import Prices
 from models.economics.value import MONTH_SECONDS, Situation
 from models.gpu.columns import HOUR_SECONDS, LOADED, OBSERVED, POWER, UTIL
+from models.gpu.measured import measured
 from models.gpu.state import GpuState
 from schemas.side_input import Asset
 from schemas.times import parse_time
@@ -44,11 +45,11 @@ def situation(state: GpuState, risk: Hazard, prices: Prices, asset: Asset | None
     model = state.labels.get("model") or (asset.model if asset else None)
     price, known = prices.find(model)
     reasons = [] if known else [f"model_unknown: {model or 'not told'}, valued as the default class"]
-    ratio, measured = occupied_ratio(state, prices)
-    if not measured:
+    ratio, known_occupancy = occupied_ratio(state, prices)
+    if not known_occupancy:
         reasons.append("utilisation_assumed: no load measured for an hour yet")
     watts = state.hour.mean(POWER, state.windows.week)
-    if watts != watts:
+    if not measured(watts):
         watts = price.board_watts * ASSUMED_POWER_RATIO
         reasons.append("power_assumed: not measured")
     months, readable = warranty_months(asset, state.time)
@@ -67,7 +68,7 @@ def situation(state: GpuState, risk: Hazard, prices: Prices, asset: Asset | None
         ),
         model,
         known,
-        measured,
+        known_occupancy,
         reasons,
     )
 
@@ -94,7 +95,7 @@ def occupied_ratio(state: GpuState, prices: Prices) -> tuple[float, bool]:
     prior = assumed.prior_occupied_ratio
     week = state.windows.week
     load = state.hour.mean(UTIL, week)
-    if load != load:
+    if not measured(load):
         return prior, False
     weight = assumed.prior_occupied_weight_hours
     observed = state.hour.total(OBSERVED, week) / HOUR_SECONDS

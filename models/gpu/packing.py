@@ -25,6 +25,7 @@ from models.gpu.columns import Buckets, empty_buckets
 from models.gpu.counters import Counters
 from models.gpu.evidence import Evidence
 from models.gpu.hour import OpenHour
+from models.gpu.measured import measured
 from models.gpu.minute import OpenMinute
 from models.gpu.published import Published
 from models.gpu.remembered import Remembered
@@ -74,7 +75,7 @@ def unpack_hot(state: GpuState, record: bytes) -> None:
 
 def pack_evidence(state: GpuState) -> bytes:
     """Return the record of what happened."""
-    lasting = {SIGNALS[slot].name: value for slot, value in enumerate(state.lasting) if value == value}
+    lasting = {SIGNALS[slot].name: value for slot, value in enumerate(state.lasting) if measured(value)}
     heard = [state.heard_at, state.clock_ahead_seconds]
     return msgspec.msgpack.encode(
         {
@@ -100,7 +101,7 @@ def pack_evidence(state: GpuState) -> bytes:
             "said": msgspec.to_builtins(state.published) | msgspec.to_builtins(state.remembered),
             "pending_rows": [[hour, row.tobytes(), opened] for hour, row, opened in state.pending_rows],
         }
-        | ({"heard": heard} if state.heard_at == state.heard_at or state.clock_ahead_seconds else {})
+        | ({"heard": heard} if measured(state.heard_at) or state.clock_ahead_seconds else {})
     )
 
 

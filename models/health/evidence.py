@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from models.gpu.columns import CORRECTED, HOUR_SECONDS, SRAM_CORRECTED
 from models.gpu.evidence import Evidence
+from models.gpu.measured import measured
 from models.gpu.slots import (
     BANKS_NONE,
     DBE,
@@ -75,7 +76,7 @@ def observe(state: GpuState, profile: Profile) -> None:
                 state.evidence_dirty = True
     increments = state.increments
     if increments:
-        if DBE in increments or (DBE_AGGREGATE in increments and state.values[DBE] != state.values[DBE]):
+        if DBE in increments or (DBE_AGGREGATE in increments and not measured(state.values[DBE])):
             _note_once(state, UNCORRECTED)
         if NVLINK_FAILED in increments:
             _note_once(state, NVLINK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.gpu.columns import MARGIN, MARGIN_MIN, MEMORY_TEMP, MEMORY_TEMP_MAX, OBSERVED, TEMP, TEMP_MAX
+from models.gpu.measured import measured
 from models.gpu.state import GpuState
 from models.health import coverage, evidence, memory, power, thermal
 from models.health.overall import NO_CAP, Scores
@@ -38,9 +39,9 @@ def health_score(state: GpuState, scores: Scores, profile: Profile) -> HealthSco
         profile_version=profile.version,
         window_seconds=min(state.hour.total(OBSERVED, state.windows.week), profile.evidence.window_seconds),
         penalties=[
-            *(_thermal(state, profile) if scores.thermal == scores.thermal else ()),
-            *(_memory(state, profile) if scores.memory == scores.memory else ()),
-            *(_power(state, profile) if scores.power == scores.power else ()),
+            *(_thermal(state, profile) if measured(scores.thermal) else ()),
+            *(_memory(state, profile) if measured(scores.memory) else ()),
+            *(_power(state, profile) if measured(scores.power) else ()),
             *_caps(state, scores, profile),
             *_not_measured(mask),
         ],
@@ -128,7 +129,7 @@ def _caps(state: GpuState, scores: Scores, profile: Profile) -> list[Penalty]:
         (
             "memory",
             profile.memory_caps,
-            100.0 - memory_lost if scores.memory == scores.memory else None,
+            100.0 - memory_lost if measured(scores.memory) else None,
             scores.memory_cap,
         ),
         ("overall", profile.overall_caps, uncapped, scores.overall_cap),
@@ -162,11 +163,11 @@ def _uncapped_overall(scores: Scores, profile: Profile) -> float | None:
         (weights.memory, scores.memory),
         (weights.power, scores.power),
     )
-    measured = [(weight, part) for weight, part in parts if part == part]
-    if not measured:
+    scored = [(weight, part) for weight, part in parts if measured(part)]
+    if not scored:
         return None
-    lost = sum(weight * (100.0 - part) for weight, part in measured)
-    return 100.0 - lost / sum(weight for weight, _ in measured)
+    lost = sum(weight * (100.0 - part) for weight, part in scored)
+    return 100.0 - lost / sum(weight for weight, _ in scored)
 
 
 def _not_measured(mask: int) -> list[Penalty]:
