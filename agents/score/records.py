@@ -75,7 +75,7 @@ def gpu_hour(state: GpuState, closed: ClosedHour) -> GpuHour:
     row = closed.row.tolist()
     hour = format_time(closed.hour * 3600.0)
 
-    def measured(pairs: tuple[tuple[int, str], ...]) -> dict[str, float]:
+    def of(pairs: tuple[tuple[int, str], ...]) -> dict[str, float]:
         return {name: row[column] for column, name in pairs if measured(row[column])}
 
     residuals: dict[str, dict[str, float]] = {}
@@ -95,9 +95,9 @@ def gpu_hour(state: GpuState, closed: ClosedHour) -> GpuHour:
         samples=closed.samples,
         observed_seconds=row[OBSERVED],
         gap_seconds=closed.gap_seconds,
-        means=measured(_MEANS + _MEANS_LOAD),
-        minima=measured(((MARGIN_MIN, "gpu_temp_margin_celsius"),)),
-        maxima=measured(_MAXIMA),
+        means=of(_MEANS + _MEANS_LOAD),
+        minima=of(((MARGIN_MIN, "gpu_temp_margin_celsius"),)),
+        maxima=of(_MAXIMA),
         increments={COLUMNS[column]: row[column] for column in _INCREMENTS if measured(row[column])},
         residuals=residuals,
     )
