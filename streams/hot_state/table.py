@@ -26,13 +26,11 @@ from aiokafka.structs import TopicPartition
 from agents.ports import Checkpoint
 from schemas.errors import ShutdownError
 from streams.hot_state import position
-from streams.kafka.clients import client_options
+from streams.kafka.clients import TRANSACTION_TIMEOUT_MS, client_options
 from streams.settings import Settings
 from streams.transport.identity import TopicIdentity, topic_identities
 
-# A transaction that a crash left open blocks readers until this has passed.
-_TRANSACTION_TIMEOUT_MS: Final = 10_000
-# Beyond the transaction's own time-out nothing that is still unsent can be committed any more.
+# Longer than a broker's restart takes as a rule; what is still unsent then is read and sent again.
 _REQUEST_TIMEOUT_MS: Final = 15_000
 _BATCH_BYTES: Final = 512 * 1024
 _RESTORE_POLL_MS: Final = 500
@@ -132,7 +130,7 @@ class HotTable:
         inputs = list(inputs)
         self._producer = self._connect(
             transactional_id=self._transactional_id,
-            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
             max_batch_size=_BATCH_BYTES,
             compression_type=_COMPRESSION,

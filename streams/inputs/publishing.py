@@ -26,7 +26,7 @@ from schemas.times import format_time
 from schemas.topics import INPUTS
 from streams.clock import SystemClock
 from streams.inputs.reading import InputsTable, read_to_end
-from streams.kafka.clients import client_options
+from streams.kafka.clients import TRANSACTION_TIMEOUT_MS, client_options
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 # A later version becomes effective this far ahead, so that every worker has it when the first sample of its
 # time comes.
 LEAD_SECONDS: Final = 60.0
-_TRANSACTION_TIMEOUT_MS: Final = 10_000
 _READ_WAIT_MS: Final = 10
 
 
@@ -113,7 +112,7 @@ async def _attempt(settings: Settings, publications: list[Publication], clock: C
     topic = settings.topic(INPUTS)
     producer = AIOKafkaProducer(
         transactional_id=settings.group("inputs"),
-        transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         **client_options(settings),
     )
     await producer.start()

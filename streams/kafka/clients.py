@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
+from typing import Any, Final
 
 from streams.settings import Settings
+
+# A transaction that a crash left open is ended by whoever takes over, at once; only where nobody does, its readers
+# wait this long. It must be longer than a broker's restart: a broker that finds it timed out while it starts marks it
+# ended before its partitions have leaders, writes no marker, and its readers wait for ever (docs/decisions/0014).
+TRANSACTION_TIMEOUT_MS: Final = 60_000
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext | None:

@@ -40,8 +40,8 @@ class Tapped:
         self.producer: AIOKafkaProducer | None = None
 
     def __call__(self, **options: Any) -> AIOKafkaProducer:
-        """Connect."""
-        self.producer = AIOKafkaProducer(**options)
+        """Connect; the broker ends what is left open after 30 s, twice what a slow restart of it takes."""
+        self.producer = AIOKafkaProducer(**options | {"transaction_timeout_ms": 30_000})
         return self.producer
 
     async def begin_half(self, settings: Settings, value: bytes) -> AIOKafkaProducer:
