@@ -140,13 +140,18 @@ class NotifyLogic:
         self.clock = max(self.clock, clock)
         self._judge_pipeline()
         arrived, self._arrived = self._arrived, []
+        fired: dict[str, list[AlertEvent]] = {}
         for one in arrived:
+            if not isinstance(one, str) and one.status == "firing":
+                if self._note(one):
+                    fired.setdefault(one.incident_id, []).append(one)
+                continue
+            self._assess_together(fired)
             if isinstance(one, str):
                 self._remove(one)
-            elif one.status == "resolved":
-                self._resolve(one, Why.REPLACED if one.reason == Why.REPLACED else Why.RESOLVED)
             else:
-                self._fire(one)
+                self._resolve(one, Why.REPLACED if one.reason == Why.REPLACED else Why.RESOLVED)
+        self._assess_together(fired)
         self._fresh = False
         if not self._pipeline.behind:
             self._judge_hosts()
@@ -164,7 +169,31 @@ class NotifyLogic:
         looks = (look for look in (*self._looks.values(), self._clocks.next_look) if look > self.clock)
         return min(looks, default=inf)
 
+    def _assess_together(self, fired: dict[str, list[AlertEvent]]) -> None:
+        """Decide on what was read together: of one incident the gravest speaks, once, and the others join it."""
+        for incident_id, events in fired.items():
+            incident = self._incidents[incident_id]
+            news = max(events, key=gravity)
+            known = incident.told
+            self._assess(incident, news)
+            for other in events:
+                why, _ = self._block(incident, incident.members[other.fingerprint])
+                recorded = why is None and incident.told and not known and self._newest(incident, other)
+                if other is not news and not recorded:
+                    self._publisher.withhold(incident, other, why or Why.JOINED_INCIDENT, self.clock)
+        fired.clear()
+
+    @staticmethod
+    def _newest(incident: Incident, event: AlertEvent) -> bool:
+        return incident.members[event.fingerprint].event is event
+
     def _fire(self, event: AlertEvent) -> None:
+        """Take an alert that fires, and decide on it."""
+        if self._note(event):
+            self._assess(self._incidents[event.incident_id], event)
+
+    def _note(self, event: AlertEvent) -> bool:
+        """Take an alert that fires; tell whether there is anything to decide."""
         incident = self._incidents.get(event.incident_id)
         if incident is None:
             incident = self._incidents[event.incident_id] = Incident(incident_id=event.incident_id)
@@ -172,7 +201,7 @@ class NotifyLogic:
         if known is not None and event.reason == GROWN:  # as grave as it was: nobody is to be told again
             known.event = event
             self._touch(incident.incident_id)
-            return
+            return False
         noted_at = known.noted_at if known is not None else self.clock
         if known is not None:
             self._missing.found(known.event)
@@ -183,7 +212,7 @@ class NotifyLogic:
             self._hosts.exporter(event.host_id, up=False)
         self._missing.note(event, noted_at)
         self._publish_all(self._places.missing(event))
-        self._assess(incident, event)
+        return True
 
     def _publish_all(self, outputs: Sequence[Output]) -> None:
         for output in outputs:

@@ -278,3 +278,38 @@ def test_an_alert_that_grows_notifies_nobody_and_is_resolved_as_it_grew() -> Non
     desk.restart()
     (over,) = desk.say(resolved(grown, 1800), at=1800)
     assert (over.status, over.receivers) == ("resolved", ["desk"])
+
+
+def test_what_of_one_incident_is_read_together_is_told_once() -> None:
+    """At a start, or after an outage, the alerts of one fault are older than they would be awaited."""
+    desk = Desk()
+    incident = {"incident_id": "one"}
+    records = [
+        alert("xid_hardware", severity="warning", page=False, at=-30.0, **incident),
+        alert("ecc_uncorrected", severity="error", page=False, at=-30.0, **incident),
+        alert("row_remap_pending", severity="warning", page=False, at=-30.0, **incident),
+        alert("xid_hardware", severity="critical", at=-30.0, reason="severity_raised", **incident),
+    ]
+    said = desk.say(*records, at=0)
+    told = [(one.rule, one.severity, one.page) for one in said if one.receivers]
+    assert told == [("xid_hardware", "critical", True)]
+    assert sorted(one.rule for one in said if not one.receivers) == [
+        "ecc_uncorrected",
+        "row_remap_pending",
+        "xid_hardware",
+    ]
+    assert {one.reason for one in said if not one.receivers} == {Why.JOINED_INCIDENT}
+    both = [
+        alert("gpu_lost", at=20.0, **incident),
+        alert("xid_repeated", severity="error", page=False, at=20.0, **incident),
+    ]
+    again = desk.say(*both, at=60)
+    assert [one.rule for one in again if one.receivers] == []
+    assert sorted(one.rule for one in again) == ["gpu_lost", "xid_repeated"]
+
+
+def test_what_fires_and_resolves_within_one_reading_is_decided_in_its_order() -> None:
+    desk = Desk()
+    fired = alert("ecc_uncorrected", at=-30.0)
+    said = desk.say(fired, resolved(fired, -10.0), at=0)
+    assert [(one.status, bool(one.receivers)) for one in said] == [("firing", True), ("resolved", True)]
