@@ -98,3 +98,7 @@ def _secret(path: Path, what: str) -> str:
     if not text or len(text) > _MAX_SECRET_CHARS or not text.isprintable():
         raise UserFileError(f"{what} {path} holds no single line of text")
     return text
+
+
+# An exporter that asks for nothing.
+OPEN: Final = Access()

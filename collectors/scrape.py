@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 import orjson
 
-from collectors.access import Access
+from collectors.access import OPEN, Access
 from collectors.buffer import Buffer
 from collectors.dcgm import Exposition, messages, parse_exposition
 from collectors.exposition import MAX_TEXT_CHARS, DamagedLine
@@ -24,7 +24,6 @@ MAX_SCRAPE_BYTES: Final = 64 * 1024 * 1024
 # An answer later than this share of the interval would reach into the next tick.
 _TIMEOUT_SHARE: Final = 0.8
 _ERROR_CHARS: Final = 200
-OPEN: Final = Access()
 _ASKS: Final = {
     401: ": it asks for a token or a password (GPU_HEALTH_SCRAPE_*)",
     403: ": it refuses our token, password or certificate (GPU_HEALTH_SCRAPE_*)",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from math import inf
 from sys import intern
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -151,6 +151,23 @@ class FleetTally:
             "open_alerts": open_alerts,
             "simulated": self._simulated > 0,
         }
+
+
+class ResolvedAlerts:
+    """Tells when to look for resolved alerts to forget: all are decoded then, so it is once for many that come."""
+
+    EVERY: Final = 100
+
+    def __init__(self) -> None:
+        self._since = 0
+
+    def look(self, row: AlertRow, *, held: int, keep: int) -> bool:
+        """Take an alert that came to the ``held`` that are kept; tell whether to look for those beyond ``keep``."""
+        self._since += row.status == "resolved"
+        if self._since < self.EVERY or held <= keep:
+            return False
+        self._since = 0
+        return True
 
 
 def resolved_to_forget(rows: Iterable[AlertRow], keep: int) -> list[str]:

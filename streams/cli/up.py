@@ -9,6 +9,19 @@ import time
 import click
 
 from streams.cli._settings import load_checked_settings
+from streams.settings import Settings
+
+
+def simulated_gpus(settings: Settings, simulate: bool | None, gpus: int) -> int:
+    """Return how many GPUs are simulated; not told (None), none is on a broker of the user's.
+
+    >>> simulated_gpus(Settings(broker="kafka:9092"), None, 50), simulated_gpus(Settings(broker=""), None, 50)
+    (0, 50)
+    >>> simulated_gpus(Settings(broker="kafka:9092"), True, 50), simulated_gpus(Settings(broker=""), False, 50)
+    (50, 0)
+    """
+    wanted = not settings.broker if simulate is None else simulate
+    return gpus if wanted else 0
 
 
 @click.command("up")
@@ -33,7 +46,6 @@ def command(simulate: bool | None, gpus: int, exit_after: float | None) -> None:
       GPU_HEALTH_BROKER=kafka:9092 gpu-health up --no-simulate
     """
     settings = load_checked_settings()
-    simulated = not settings.broker if simulate is None else simulate
     from streams.embedded.launch import launch
 
     began = time.monotonic()
@@ -44,7 +56,9 @@ def command(simulate: bool | None, gpus: int, exit_after: float | None) -> None:
     async def until_told() -> None:
         loop = asyncio.get_running_loop()
         work = asyncio.create_task(
-            launch(settings, simulate_gpus=gpus if simulated else 0, exit_after=exit_after, report=report)
+            launch(
+                settings, simulate_gpus=simulated_gpus(settings, simulate, gpus), exit_after=exit_after, report=report
+            )
         )
         stopping = False
 

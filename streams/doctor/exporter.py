@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from collectors.access import Access
+from collectors.access import OPEN, Access
 from collectors.dcgm import messages, parse_exposition, row_kinds
-from collectors.scrape import OPEN
 from schemas.signals import ALIASES
 from schemas.user_file import UserFileError
 from streams.doctor.finding import Finding

@@ -11,7 +11,7 @@ from faust.types import EventT, StreamT, TopicT
 
 from agents.ports import Clock
 from agents.view.listing import decode_row
-from agents.view.rows import AlertRow, StatusRow, is_over, resolved_to_forget
+from agents.view.rows import AlertRow, ResolvedAlerts, StatusRow, is_over, resolved_to_forget
 from agents.view.windows import WINDOWS_KEPT_SECONDS, Window, update_window
 from schemas import topics
 from streams.clock import SystemClock
@@ -32,7 +32,6 @@ from streams.web.windows import WindowRoute
 
 # /alerts/?status=resolved shows recent history; all of it is in the database.
 RESOLVED_KEPT = 500
-RESOLVED_LOOKED_AFTER = 100
 _FORGET_WINDOWS_EVERY_SECONDS = 900.0
 _STATUS = msgspec.json.Decoder(StatusRow)
 _ALERT = msgspec.json.Decoder(AlertRow)
@@ -172,10 +171,9 @@ def _status_taker(tables: ViewTables) -> Callable[[EventT[Any]], bool]:
 
 
 def _alert_taker(tables: ViewTables) -> Callable[[EventT[Any]], bool]:
-    resolved = 0
+    resolved = ResolvedAlerts()
 
     def take(event: EventT[Any]) -> bool:
-        nonlocal resolved
         row = decode_row(_ALERT, event.value or b"")
         if row is None:
             return False
@@ -183,10 +181,7 @@ def _alert_taker(tables: ViewTables) -> Callable[[EventT[Any]], bool]:
         if is_over(row, decode_row(_ALERT, tables.alerts.get(key) or b"")):
             return True
         tables.alerts[key] = event.value
-        resolved += row.status == "resolved"
-        # All are decoded to find the oldest: once for many that come.
-        if resolved >= RESOLVED_LOOKED_AFTER and len(tables.alerts) > RESOLVED_KEPT:
-            resolved = 0
+        if resolved.look(row, held=len(tables.alerts), keep=RESOLVED_KEPT):
             rows = (decode_row(_ALERT, value) for value in tables.alerts.values())
             for fingerprint in resolved_to_forget((r for r in rows if r is not None), RESOLVED_KEPT):
                 tables.alerts.pop(fingerprint.encode(), None)

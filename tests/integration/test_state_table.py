@@ -21,7 +21,7 @@ from schemas.errors import ShutdownError
 from schemas.topics import ALERTS, METRICS_RAW, STATE, STATUS
 from streams.embedded.kafka import EmbeddedKafka
 from streams.hot_state.table import HotTable, Restored
-from streams.kafka.clients import client_options
+from streams.kafka.clients import TRANSACTION_TIMEOUT_MS, client_options
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
 from tests.chaos.truth import read_topic
@@ -41,6 +41,7 @@ class Tapped:
 
     def __call__(self, **options: Any) -> AIOKafkaProducer:
         """Connect; the broker ends what is left open after 30 s, twice what a slow restart of it takes."""
+        assert options["transaction_timeout_ms"] == TRANSACTION_TIMEOUT_MS
         self.producer = AIOKafkaProducer(**options | {"transaction_timeout_ms": 30_000})
         return self.producer
 

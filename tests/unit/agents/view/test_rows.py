@@ -8,6 +8,7 @@ from agents.view.rows import (
     AlertRow,
     FleetTally,
     OpenAlertRow,
+    ResolvedAlerts,
     StatusRow,
     is_over,
     loudest_first,
@@ -119,6 +120,16 @@ def test_missing_and_alerts_are_taken_though_the_gpu_says_nothing_new() -> None:
     back = update_window(silent, row(at=120))
     assert back is not None
     assert (back.missing, back.most_alerts) == (True, 1)
+
+
+def test_resolves_among_many_open_alerts_look_at_them_all_seldom_and_not_never() -> None:
+    resolved = ResolvedAlerts()
+    row = AlertRow("1", "resolved", "info", False, format_time(START))
+    firing = AlertRow("2", "firing", "info", False, format_time(START))
+    looks = [resolved.look(one, held=10_000, keep=500) for _ in range(300) for one in (row, firing)]
+    assert sum(looks) == 3
+    assert not any(resolved.look(row, held=500, keep=500) for _ in range(300))
+    assert resolved.look(row, held=501, keep=500)
 
 
 def test_only_the_newest_resolved_alerts_are_kept() -> None:

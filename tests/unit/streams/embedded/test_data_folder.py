@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import ShutdownError
+from streams.embedded.data_dir_lock import DataDirLock
 from streams.embedded.data_folder import Kind, claim, kafka_folder, note_version, refuse_newer, refuse_other_postgres
+from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded.stack import Stack
+from streams.kafka.clients import TRANSACTION_TIMEOUT_MS
+from streams.settings import Settings
 
 
 @pytest.mark.parametrize(("first", "then"), [("simulated", "real"), ("real", "simulated")])
@@ -31,6 +37,22 @@ def test_what_0_1_0_left_without_a_marker_is_known_by_its_logs(
     with pytest.raises(ShutdownError, match="holds the telemetry of"):
         claim(tmp_path, other)
     claim(tmp_path, held)
+
+
+@pytest.mark.parametrize(("held", "simulated"), [("real", True), ("simulated", False)])
+async def test_nothing_is_started_on_a_folder_of_the_other_kind(tmp_path: Path, held: Kind, simulated: bool) -> None:
+    claim(tmp_path, held)
+    with pytest.raises(ShutdownError, match="holds the telemetry of"):
+        async with Stack(Settings(data_dir=tmp_path, broker=""), simulated=simulated, report=lambda line: None):
+            pytest.fail("it started")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "telemetry"]
+    with DataDirLock(tmp_path):
+        pass
+
+
+def test_a_transaction_outlives_the_longest_start_of_its_broker() -> None:
+    longest = inspect.signature(EmbeddedKafka.start).parameters["timeout_seconds"].default
+    assert longest * 1000 <= TRANSACTION_TIMEOUT_MS
 
 
 def test_a_damaged_marker_is_one_sentence(tmp_path: Path) -> None:
